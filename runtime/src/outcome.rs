@@ -1,0 +1,106 @@
+//! What became of one attempt at a task: the plain type in which the sandbox reports and the other parts decide.
+//!
+//! Made by [`crate::sandbox`] (or by [`crate::service`] where an attempt ended before it reached the sandbox), read by
+//! [`crate::retry`], which turns it into what is recorded and what happens to the message.
+
+use std::fmt;
+
+/// What one attempt gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The guest returned a result: a JSON text, checked.
+    Completed(String),
+    /// The attempt failed; the class says whether another one makes sense.
+    Failed(Failure),
+    /// The runtime stopped before the guest had ended. Uses up no attempt.
+    Interrupted,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub class: ErrorClass,
+    /// What happened, to what, and what can be done. One or more sentences, never empty.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of `class`, told by `message`.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
+    }
+}
+
+/// As it stands in `task_store.error` and in the header `x-error`: `timeout: ran longer than its limit of 30s`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class, self.message)
+    }
+}
+
+/// The kinds of failure, named as in `task_store.error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The guest refused the payload.
+    Invalid,
+    /// The guest refused the work by a rule of its business.
+    Business,
+    /// The guest says that the failure may pass.
+    Technical,
+    /// The guest trapped (a panic, an unreachable, a division by zero).
+    Trap,
+    /// The guest asked for more memory than its limit and ended because of it.
+    OutOfMemory,
+    /// The guest ran longer than its limit.
+    Timeout,
+    /// The guest's result is larger than its limit, or no JSON.
+    BadOutput,
+    /// No component has the task's name.
+    NoSuchComponent,
+    /// The component of that name can't be used; the message says why.
+    BrokenComponent,
+    /// The message breaks the contract.
+    Malformed,
+    /// The row could not be stored as it is.
+    Unstorable,
+}
+
+impl ErrorClass {
+    /// Whether the same message may succeed at another time. What can't is recorded as FAILED at once.
+    pub fn may_pass(self) -> bool {
+        match self {
+            Self::Technical
+            | Self::Trap
+            | Self::OutOfMemory
+            | Self::Timeout
+            | Self::BadOutput
+            | Self::NoSuchComponent
+            | Self::BrokenComponent => true,
+            Self::Invalid | Self::Business | Self::Malformed | Self::Unstorable => false,
+        }
+    }
+
+    /// The class's name, in snake_case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Business => "business",
+            Self::Technical => "technical",
+            Self::Trap => "trap",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Timeout => "timeout",
+            Self::BadOutput => "bad_output",
+            Self::NoSuchComponent => "no_such_component",
+            Self::BrokenComponent => "broken_component",
+            Self::Malformed => "malformed",
+            Self::Unstorable => "unstorable",
+        }
+    }
+}
+
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
