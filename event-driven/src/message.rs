@@ -1,0 +1,29 @@
+//! Messages: what a task and an event are on the wire, decoded and checked, and written again.
+//!
+//! Decoding takes what anybody may send: no bytes make it panic, recurse without bound or allocate more than the size
+//! limit allows. What can't be decoded is a [`Malformed`], which says what is missing and where it was looked for, and
+//! still carries what could be told of the message.
+
+mod error;
+mod event;
+mod field_table;
+mod json_text;
+mod properties;
+mod short_text;
+mod task;
+
+pub use error::{DecodeError, Malformed, Partial};
+pub use event::EventMessage;
+pub use field_table::{HeaderError, field_table_to_json, json_to_field_table};
+pub use json_text::{JsonText, JsonTextError, MAX_DEPTH};
+pub use short_text::{ShortText, ShortTextError};
+pub use task::TaskRequest;
+
+/// A message ready to be published: its properties and its body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    /// The AMQP properties, headers included.
+    pub properties: lapin::BasicProperties,
+    /// The body, JSON.
+    pub body: bytes::Bytes,
+}

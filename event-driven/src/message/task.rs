@@ -1,0 +1,167 @@
+//! A task on the wire: `{"task_name": "resize_image", "payload": {…}}`.
+
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{DecodeError, Encoded, JsonText, Malformed, Partial, ShortText, event::checked_text, properties};
+use crate::names::{Attempt, TaskName, header};
+
+/// One request to run a component, decoded and checked against the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRequest {
+    /// The key with which it was published.
+    pub routing_key: String,
+    /// Which component is to run.
+    pub task_name: TaskName,
+    /// What it is to run with; any JSON value, `null` included.
+    pub payload: JsonText,
+    /// Who published it.
+    pub producer_app: ShortText,
+    /// What it belongs to; the result carries the same.
+    pub correlation_id: ShortText,
+    /// Identifies it together with the producer, if there is one.
+    pub message_id: Option<ShortText>,
+    /// The queue for the result, if one is wanted.
+    pub reply_to: Option<ShortText>,
+    /// Which attempt this is.
+    pub attempt: Attempt,
+    /// W3C trace context: the parent span.
+    pub traceparent: Option<String>,
+    /// W3C trace context: what vendors add to it.
+    pub tracestate: Option<String>,
+}
+
+const FORM: &str = r#"{"task_name": TEXT, "payload": ANY}"#;
+
+/// The body's members, each as its text. Others are ignored.
+#[derive(Default, Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    task_name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    arguments: Option<&'a RawValue>,
+}
+
+/// Without this, `"payload": null` would be the same as no payload.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl TaskRequest {
+    /// Decodes what was delivered with `routing_key`. `max_size` is the most bytes that a body may have.
+    ///
+    /// # Errors
+    /// If the message breaks the contract. Neither `payload` nor `arguments` is an error, since the contract asks for
+    /// one of them; so are both.
+    pub fn decode(
+        routing_key: &str,
+        properties: &BasicProperties,
+        body: &[u8],
+        max_size: usize,
+    ) -> Result<Self, Malformed> {
+        let mut partial = Partial {
+            producer_app: properties::producer_app(properties).ok(),
+            correlation_id: properties::correlation_id(properties).ok(),
+            message_id: message_id(properties).ok().flatten(),
+            ..Partial::default()
+        };
+        Self::read(routing_key, properties, body, max_size, &mut partial)
+            .map_err(|reason| Malformed { reason, partial: Box::new(partial) })
+    }
+
+    fn read(
+        routing_key: &str,
+        properties: &BasicProperties,
+        body: &[u8],
+        max_size: usize,
+        partial: &mut Partial,
+    ) -> Result<Self, DecodeError> {
+        let (name, payload) = read_body(body, max_size, partial)?;
+        Ok(Self {
+            routing_key: routing_key.to_owned(),
+            task_name: TaskName::new(name)?,
+            payload,
+            producer_app: properties::producer_app(properties)?,
+            correlation_id: properties::correlation_id(properties)?,
+            message_id: message_id(properties)?,
+            reply_to: properties::optional("reply_to", properties.reply_to().as_ref())?,
+            attempt: properties::attempt(properties)?,
+            traceparent: properties::trace_header(properties, header::TRACEPARENT),
+            tracestate: properties::trace_header(properties, header::TRACESTATE),
+        })
+    }
+
+    /// The message that says this. Persistent; the producer and the correlation id stand both in headers and in
+    /// properties; the timestamp is now.
+    pub fn encode(&self) -> Encoded {
+        let name = serde_json::Value::from(self.task_name.as_str());
+        let body = format!(r#"{{"task_name":{name},"payload":{}}}"#, self.payload);
+        let mut headers = FieldTable::default();
+        let mut set = |name: &str, value: AMQPValue| {
+            headers.insert(name.into(), value);
+        };
+        set(header::PRODUCER_APP, AMQPValue::LongString(self.producer_app.as_str().into()));
+        set(header::CORRELATION_ID, AMQPValue::LongString(self.correlation_id.as_str().into()));
+        if self.attempt > Attempt::FIRST {
+            set(header::ATTEMPT, AMQPValue::LongLongInt(self.attempt.number().into()));
+        }
+        for (name, value) in [(header::TRACEPARENT, &self.traceparent), (header::TRACESTATE, &self.tracestate)] {
+            if let Some(value) = value {
+                set(name, AMQPValue::LongString(value.as_str().into()));
+            }
+        }
+        let mut properties =
+            properties::persistent_json(&self.producer_app, &self.correlation_id, self.message_id.as_ref());
+        if let Some(queue) = &self.reply_to {
+            properties = properties.with_reply_to(queue.to_short_string());
+        }
+        Encoded { properties: properties.with_headers(headers), body: body.into() }
+    }
+}
+
+fn message_id(properties: &BasicProperties) -> Result<Option<ShortText>, DecodeError> {
+    properties::optional("message_id", properties.message_id().as_ref())
+}
+
+/// The task's name, not checked yet, and its payload.
+fn read_body(body: &[u8], max_size: usize, partial: &mut Partial) -> Result<(String, JsonText), DecodeError> {
+    let text = checked_text(body, max_size)?;
+    let fields = read_members(text, partial)?;
+    let name = fields.task_name.map(|raw| serde_json::from_str::<String>(raw.get()));
+    partial.task_name = name.as_ref().and_then(|name| ShortText::new(name.as_ref().ok()?).ok());
+    let payload = fields.payload.or(fields.arguments).map(JsonText::from_checked);
+    partial.payload = payload.clone().or_else(|| JsonText::new(text).ok());
+    let name = match name {
+        None => return Err(DecodeError::Missing { what: "task_name", places: "the body" }),
+        Some(Err(_)) => {
+            return Err(DecodeError::Form { expected: FORM, reason: "task_name is no text".to_owned() });
+        }
+        Some(Ok(name)) => name,
+    };
+    if fields.payload.is_some() && fields.arguments.is_some() {
+        return Err(DecodeError::PayloadTwice);
+    }
+    let payload =
+        payload.ok_or(DecodeError::Missing { what: "payload", places: "the body, as payload and as arguments" })?;
+    Ok((name, payload))
+}
+
+/// The body's members. Serde would take an array for a struct too.
+fn read_members<'a>(text: &'a str, partial: &mut Partial) -> Result<Body<'a>, DecodeError> {
+    let read = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|e| e.to_string())
+    } else {
+        Err("it is no object".to_owned())
+    };
+    read.or_else(|reason| {
+        // Tells "no JSON" from "JSON of another form".
+        partial.payload = Some(JsonText::new(text)?);
+        Err(DecodeError::Form { expected: FORM, reason })
+    })
+}

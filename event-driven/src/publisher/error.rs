@@ -1,0 +1,82 @@
+//! Why a message was not published.
+
+use std::time::Duration;
+
+use super::Publication;
+use crate::message::HeaderError;
+
+/// Why a message was not published, or may not have been.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PublishError {
+    /// RabbitMQ refuses to keep it (a queue that is full and rejects).
+    #[error("RabbitMQ refuses the message for {exchange:?} with key {routing_key:?}: a queue is full")]
+    Nacked {
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
+    /// No queue gets it. RabbitMQ has dropped it.
+    #[error("no queue is bound to exchange {exchange:?} for key {routing_key:?}")]
+    Unroutable {
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
+    /// No answer in time. The message may be published all the same.
+    #[error("RabbitMQ did not confirm the message within {}s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// RabbitMQ closed the channel because of this message (no such exchange, no permission, too large).
+    #[error("RabbitMQ refuses to take the message: {0}")]
+    Refused(String),
+    /// The connection is gone. The message may be published all the same.
+    #[error("the connection to RabbitMQ is gone: {0}")]
+    Disconnected(String),
+    /// A name is longer than AMQP allows.
+    #[error("{what} has {length} bytes, AMQP allows 255")]
+    NameTooLong {
+        /// What is too long.
+        what: &'static str,
+        /// Its bytes.
+        length: usize,
+    },
+    /// The headers don't fit into AMQP.
+    #[error(transparent)]
+    Headers(#[from] HeaderError),
+}
+
+impl PublishError {
+    /// Whether the same message may be published at another time.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Nacked { .. } | Self::Unroutable { .. } | Self::TimedOut(_) | Self::Disconnected(_) => true,
+            Self::Refused(_) | Self::NameTooLong { .. } | Self::Headers(_) => false,
+        }
+    }
+
+    pub(super) fn gone() -> Self {
+        Self::Disconnected("it was closed".to_owned())
+    }
+
+    pub(super) fn nacked(publication: &Publication) -> Self {
+        let Publication { exchange, routing_key, .. } = publication.clone();
+        Self::Nacked { exchange, routing_key }
+    }
+
+    pub(super) fn unroutable(publication: &Publication) -> Self {
+        let Publication { exchange, routing_key, .. } = publication.clone();
+        Self::Unroutable { exchange, routing_key }
+    }
+}
+
+/// What lapin would panic at.
+pub(super) fn check(publication: &Publication) -> Result<(), PublishError> {
+    for (what, name) in [("the exchange's name", &publication.exchange), ("the routing key", &publication.routing_key)]
+    {
+        if name.len() > 255 {
+            return Err(PublishError::NameTooLong { what, length: name.len() });
+        }
+    }
+    Ok(())
+}

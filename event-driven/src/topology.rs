@@ -1,0 +1,66 @@
+//! Topology: the exchanges, queues and bindings that the service needs, as a plan, and how the plan is applied.
+//!
+//! [`plan()`] is plain data, which can be shown; [`apply()`] declares it. What exists already with other arguments is never
+//! deleted: it is used as it stands where that is safe, and refused with an error where it is not.
+
+mod apply;
+mod declaration;
+mod judge;
+mod mismatch;
+mod plan;
+mod probe;
+
+use std::time::Duration;
+
+pub use apply::{TopologyError, apply};
+pub use declaration::{Argument, Declaration, Exchange, ExchangeType, Queue};
+pub use mismatch::{Current, Mismatch};
+pub use plan::{MAX_RETRY_DELAY, plan};
+pub use probe::is_probe;
+
+use crate::names;
+
+/// What can be chosen about the topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopologySettings {
+    /// Whether exchanges survive a restart of the broker. `false` follows older services that declare them as transient.
+    pub durable_exchanges: bool,
+    /// The type of all queues.
+    pub queue_type: QueueType,
+    /// Retries before a message is dead; one retry queue for each. 0: none.
+    pub retries: u32,
+    /// Delay before the first retry; doubled for each that follows, up to [`MAX_RETRY_DELAY`].
+    pub retry_delay: Duration,
+}
+
+impl Default for TopologySettings {
+    fn default() -> Self {
+        Self {
+            durable_exchanges: true,
+            queue_type: QueueType::Quorum,
+            retries: names::RETRIES,
+            retry_delay: names::RETRY_DELAY,
+        }
+    }
+}
+
+/// How RabbitMQ keeps a queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum QueueType {
+    /// Replicated; a message that came back 20 times (given back, or with a connection that was lost) is taken for poison
+    /// and dead-lettered by RabbitMQ.
+    #[default]
+    Quorum,
+    /// On one node.
+    Classic,
+}
+
+impl QueueType {
+    /// As RabbitMQ calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+        }
+    }
+}
