@@ -1,1 +1,15 @@
-//! Under construction.
+//! What the tables are: the SeaORM entities of `task_store` and `event_store`.
+//!
+//! How the tables came to be is in the crate `migration`; who writes them, and when, in warren's `lifecycle`. The
+//! columns are those of the wire contract ("Database"): other programs may read them, so a name never changes.
+//!
+//! JSON columns are read as *text* ([`sea_orm`] would otherwise parse them into a value that can't hold every number
+//! that the database can), and nobody writes through these entities on Postgres, where a text must be cast to `jsonb`.
+
+#![deny(missing_docs)]
+
+pub mod event_store;
+mod status;
+pub mod task_store;
+
+pub use status::TaskStatus;

@@ -1,0 +1,14 @@
+//! The list of migrations. A new one goes to the end; one that was released is never changed.
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
+
+use crate::{m20260801_000001_task_store, m20260801_000002_event_store};
+
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20260801_000001_task_store::Migration), Box::new(m20260801_000002_event_store::Migration)]
+    }
+}
