@@ -1,0 +1,51 @@
+//! Outcome → committed row: the record of every task and every event.
+//!
+//! Last but one step of a task's way. Promise: when [`Recorder::record`] returns `Ok`, the row is committed, and only then
+//! may the message leave its queue (invariant 1). What it promises for each database is said in [`Database`].
+//!
+//! - [`Database`] – Postgres or SQLite, by URL; its [`Clock`] is the one that every stored time comes from
+//! - [`Recorder`] – writes rows, many to a statement; [`Outcomes`] tells who waits for one
+//! - [`Lookups`] – asks what became of a task before, many to a statement
+//! - [`Database::list_tasks`] and its like – what the HTTP interface and the command line ask, and how a row outlives a crash
+//!
+//! The parts inside: `held` merges the states of a row that waits, `writer` is the background loop, `flush` finds the
+//! one row that the database refuses, `verdict` decides what may pass, `postgres` and `sqlite` are the two dialects.
+
+mod backoff;
+mod clock;
+mod connect;
+mod connect_error;
+mod database;
+mod event_row;
+mod flush;
+mod health;
+mod held;
+mod lookups;
+mod outcomes;
+mod postgres;
+mod queries;
+mod recorder;
+mod row;
+mod sqlite;
+mod stored_text;
+mod task_row;
+mod upsert;
+mod verdict;
+mod writer;
+
+pub use clock::Clock;
+pub use connect_error::ConnectError;
+pub use database::{Database, DatabaseConfig};
+pub use entity::TaskStatus;
+pub use event_row::EventRow;
+pub use health::Health;
+pub use lookups::{KnownTask, Lookups};
+pub use migration::MigrationError;
+pub use outcomes::{Outcomes, Subscription};
+pub use queries::{
+    Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, TakeOver, TakenOver, TaskFilter,
+    TaskSummary,
+};
+pub use recorder::{RecordError, Recorder, Written};
+pub use task_row::TaskRow;
+pub use verdict::QueryError;

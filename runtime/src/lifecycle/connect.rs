@@ -1,0 +1,183 @@
+//! Opens connections to the database that a URL names.
+//!
+//! A pool answers every mishap with "timed out", after trying as long as it may. So one connection is made without a
+//! pool first: its error says what is wrong, at once.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sea_orm::{
+    DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
+    sqlx::{
+        self, ConnectOptions, Connection,
+        postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    },
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{ConnectError, DatabaseConfig};
+use crate::masked_url::masked;
+
+/// One connection for tasks, one for events: the two background writers never wait for each other.
+const POSTGRES_WRITERS: u32 = 2;
+
+/// A writer's connection that was used within this time is not asked whether it is alive before it is used again: who
+/// writes tries again anyway. A reader's is always asked, because a reader gets the error.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// How often to try again while another process switches a new SQLite file to WAL, which SQLite itself does not wait for.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a [`super::Database`] is made of.
+pub(super) struct Connections {
+    pub(super) writer: DatabaseConnection,
+    pub(super) reader: DatabaseConnection,
+}
+
+/// Opens the database that `config` names.
+pub(super) async fn open(config: &DatabaseConfig) -> Result<Connections, ConnectError> {
+    match config.url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => open_postgres(config).await,
+        Some("sqlite") => open_sqlite(config).await,
+        _ => Err(ConnectError::UnknownScheme { url: masked(&config.url) }),
+    }
+}
+
+async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectError> {
+    let url = masked(&config.url);
+    let mut options = PgConnectOptions::from_str(&config.url)
+        .map_err(|error| ConnectError::of_postgres(url.clone(), "", error))?
+        .disable_statement_logging();
+    if options.get_application_name().is_none() {
+        options = options.application_name("warren");
+    }
+    let name = options.get_database().unwrap_or(options.get_username()).to_owned();
+    let options = answering(config, options, &name).await?;
+
+    let pool = |connections: u32, trusted_idle: Duration| {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(config.connect_timeout)
+            .test_before_acquire(false)
+            .before_acquire(move |connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= trusted_idle {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options.clone());
+        SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+    };
+    let readers = config.max_connections.saturating_sub(POSTGRES_WRITERS).max(1);
+    Ok(Connections { writer: pool(POSTGRES_WRITERS, TRUSTED_IDLE), reader: pool(readers, Duration::ZERO) })
+}
+
+/// The options that the server answers to. Without a word about TLS in the URL, a server on this machine is asked without
+/// first: there is no network to hide from, and a statement of more than one TLS record waits 40 ms for an
+/// acknowledgement, because sqlx 0.9.0 leaves Nagle's algorithm on (<https://github.com/transact-rs/sqlx/issues/4335>).
+async fn answering(
+    config: &DatabaseConfig,
+    options: PgConnectOptions,
+    name: &str,
+) -> Result<PgConnectOptions, ConnectError> {
+    let local = matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+    if local && matches!(options.get_ssl_mode(), PgSslMode::Prefer) && !config.url.contains("ssl") {
+        let plain = options.clone().ssl_mode(PgSslMode::Disable);
+        match probe(config, &plain, name).await {
+            Ok(()) => return Ok(plain),
+            // The server may insist on TLS.
+            Err(ConnectError::Denied { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    probe(config, &options, name).await?;
+    Ok(options)
+}
+
+/// Connects once, to hear what is wrong.
+async fn probe(config: &DatabaseConfig, options: &PgConnectOptions, name: &str) -> Result<(), ConnectError> {
+    let url = masked(&config.url);
+    let connection = timeout(config.connect_timeout, options.connect())
+        .await
+        .map_err(|_| ConnectError::TimedOut { url: url.clone(), after: config.connect_timeout })?
+        .map_err(|error| ConnectError::of_postgres(url.clone(), name, error))?;
+    connection.close().await.map_err(|error| ConnectError::other(url, error))
+}
+
+async fn open_sqlite(config: &DatabaseConfig) -> Result<Connections, ConnectError> {
+    let options = SqliteConnectOptions::from_str(&config.url)
+        .map_err(|error| ConnectError::of_sqlite(config.url.clone(), error))?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(config.busy_timeout)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    if is_in_memory(&config.url) {
+        // The database is its connection: there is one, and it is never closed.
+        let only = sqlite_pool(config, 1).min_connections(1).connect_with(options).await;
+        let only = only.map_err(|error| ConnectError::of_sqlite(config.url.clone(), error))?;
+        let only = SqlxSqliteConnector::from_sqlx_sqlite_pool(only);
+        return Ok(Connections { writer: only.clone(), reader: only });
+    }
+    folder_exists(config, options.get_filename())?;
+    open_when_not_busy(config, &options).await?;
+    let writer = sqlite_pool(config, 1).connect_lazy_with(options.clone());
+    let readers = config.max_connections.saturating_sub(1).max(1);
+    let reader = sqlite_pool(config, readers).connect_lazy_with(options);
+    Ok(Connections {
+        writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+    })
+}
+
+fn is_in_memory(url: &str) -> bool {
+    url.contains(":memory:") || url.contains("mode=memory")
+}
+
+fn sqlite_pool(config: &DatabaseConfig, connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(config.connect_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+fn folder_exists(config: &DatabaseConfig, file: &Path) -> Result<(), ConnectError> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(ConnectError::NoSuchFolder { url: config.url.clone(), folder: folder.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens and closes the file once: creates it, makes it WAL, and finds out whether it can be written.
+async fn open_when_not_busy(config: &DatabaseConfig, options: &SqliteConnectOptions) -> Result<(), ConnectError> {
+    let deadline = Instant::now() + config.connect_timeout;
+    loop {
+        match open_once(options).await {
+            Ok(()) => return Ok(()),
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(BUSY_PAUSE).await,
+            Err(error) => return Err(ConnectError::of_sqlite(config.url.clone(), error)),
+        }
+    }
+}
+
+async fn open_once(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let mut connection = options.connect().await?;
+    // An opened file may still be one that this user can't write to. Takes the write lock, changes nothing.
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+    sqlx::query("ROLLBACK").execute(&mut connection).await?;
+    connection.close().await
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| [BUSY, LOCKED].contains(&(code & 0xff)))
+}

@@ -1,0 +1,139 @@
+//! The database that everything is recorded in: Postgres in production, SQLite where nothing shall be installed.
+//!
+//! One type for both; [`Backend`] says which it is wherever the two need different words.
+
+use std::{fmt, time::Duration};
+
+use sea_orm::{DatabaseConnection, DbBackend};
+
+use super::{Clock, ConnectError, MigrationError, connect};
+use crate::masked_url::masked;
+
+/// How to reach the database, and how much of it to use.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseConfig {
+    /// `postgres://user:password@host:5432/name`, `sqlite:///absolute/path`, `sqlite://relative/path`, or
+    /// `sqlite::memory:` for a database that lives and dies with its [`Database`].
+    pub url: String,
+    /// The most connections to keep, at least 3: two write, the others read. SQLite: one writes, whatever the number.
+    pub max_connections: u32,
+    /// How long to wait for a connection, at the start and later. Longer than that is an error.
+    pub connect_timeout: Duration,
+    /// SQLite: how long to wait for another process that writes to the same file.
+    pub busy_timeout: Duration,
+}
+
+impl DatabaseConfig {
+    /// The default number of connections: enough for the writers, the lookups and a few readers; a tenth of what
+    /// Postgres allows by default.
+    pub const MAX_CONNECTIONS: u32 = 10;
+    /// The default time to wait for a connection.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    /// The default time to wait for another writer of a SQLite file.
+    pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The defaults, for the database at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            max_connections: Self::MAX_CONNECTIONS,
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            busy_timeout: Self::BUSY_TIMEOUT,
+        }
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("url", &masked(&self.url))
+            .field("max_connections", &self.max_connections)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("busy_timeout", &self.busy_timeout)
+            .finish()
+    }
+}
+
+/// An open database. Cheap to clone: all clones share the connections.
+///
+/// What is committed survives the death of the process at any point, on both. A loss of power as well, as far as the
+/// disk keeps what it has confirmed: Postgres by its default `synchronous_commit`, SQLite because it is opened with
+/// `synchronous = FULL` (a flush of many rows pays for one sync, see "group commit").
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub(super) backend: Backend,
+    /// The recorder's. Apart from the readers', so that no list of tasks, however slow, can hold back a commit.
+    pub(super) writer: DatabaseConnection,
+    pub(super) reader: DatabaseConnection,
+    clock: Clock,
+    url: String,
+}
+
+/// Which of the two databases it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backend {
+    Postgres,
+    Sqlite,
+}
+
+impl Database {
+    /// Opens the database and measures its clock. Neither migrates nor checks the schema: see [`Self::migrate`].
+    ///
+    /// # Errors
+    /// Within `connect_timeout` or twice that; the message says what to do.
+    pub async fn connect(config: &DatabaseConfig) -> Result<Self, ConnectError> {
+        let connections = connect::open(config).await?;
+        let url = masked(&config.url);
+        let backend = match connections.writer.get_database_backend() {
+            DbBackend::Postgres => Backend::Postgres,
+            _ => Backend::Sqlite,
+        };
+        let clock = Clock::start(backend, &connections.reader)
+            .await
+            .map_err(|source| ConnectError::Other { url: url.clone(), source })?;
+        Ok(Self { backend, writer: connections.writer, reader: connections.reader, clock, url })
+    }
+
+    /// Brings the schema up to date; does nothing if it is. Any number of runtimes may do so at once.
+    ///
+    /// # Errors
+    /// See [`migration::up`].
+    pub async fn migrate(&self) -> Result<(), MigrationError> {
+        migration::up(&self.writer).await
+    }
+
+    /// The connection for single statements that write. SQLite has one writer; on Postgres they leave the recorder's alone.
+    pub(super) fn single_writes(&self) -> &DatabaseConnection {
+        match self.backend {
+            Backend::Postgres => &self.reader,
+            Backend::Sqlite => &self.writer,
+        }
+    }
+
+    /// The clock that stored times come from.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// SeaORM's connection that writes: for [`migration::status`] and [`migration::down`].
+    pub fn connection(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// The URL, without its password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Closes all connections, of all clones. Whatever writes must have been stopped before; what is asked afterwards
+    /// is an error.
+    pub async fn close(&self) {
+        for connection in [&self.writer, &self.reader] {
+            if let Err(error) = connection.close_by_ref().await {
+                // Nothing depends on it: what was committed is committed.
+                tracing::debug!(%error, "a database connection did not close properly");
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Asks what became of a task before, for many tasks with one statement.
+//!
+//! A message with a `message_id` may have been executed already, so its row is looked up before it is executed
+//! (invariant 2). As soon as one question is answered, the next one takes all that has come meanwhile.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sea_orm::DbErr;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::{Database, QueryError, TaskStatus, backoff::Backoff, verdict::reason};
+
+/// The most ids of a question, and the most that wait for one.
+const QUESTION_IDS: usize = 1_000;
+
+/// How often a question is asked before its callers are told that the database is away.
+const TRIES: u32 = 3;
+
+/// How long a question may take before its connection is given up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is stored of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownTask {
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// Its last attempt, counted from 0.
+    pub attempt: u32,
+}
+
+/// Asks for many callers at once. Cheap to clone; ends with its last clone.
+#[derive(Debug, Clone)]
+pub struct Lookups {
+    questions: mpsc::Sender<Question>,
+    _task: Arc<AbortOnDropHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Question {
+    id: Uuid,
+    answer: oneshot::Sender<Result<Option<KnownTask>, QueryError>>,
+}
+
+impl Lookups {
+    /// Starts the background task, on the current tokio runtime.
+    pub fn start(db: &Database) -> Self {
+        let (questions, asked) = mpsc::channel(QUESTION_IDS);
+        let task = tokio::spawn(answer_all(db.clone(), asked));
+        Self { questions, _task: Arc::new(AbortOnDropHandle::new(task)) }
+    }
+
+    /// What is stored of the task `id`; `None` if there is no row. Says nothing of states that the recorder still holds.
+    ///
+    /// # Errors
+    /// [`QueryError::Unavailable`] after a few tries: leave the message in its queue and ask again.
+    pub async fn state(&self, id: Uuid) -> Result<Option<KnownTask>, QueryError> {
+        let (answer, answered) = oneshot::channel();
+        let ended = || QueryError::Unavailable(DbErr::Custom("the lookups have ended".to_owned()));
+        self.questions.send(Question { id, answer }).await.map_err(|_| ended())?;
+        answered.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+async fn answer_all(db: Database, mut asked: mpsc::Receiver<Question>) {
+    let mut questions = Vec::with_capacity(QUESTION_IDS);
+    while asked.recv_many(&mut questions, QUESTION_IDS).await > 0 {
+        let ids: Vec<Uuid> = questions.iter().map(|question| question.id).collect();
+        let states = ask(&db, &ids).await;
+        for question in questions.drain(..) {
+            let answer = match &states {
+                Ok(states) => Ok(states.get(&question.id).copied()),
+                Err(error) => Err(error.clone()),
+            };
+            // Who gave up waiting needs no answer.
+            let _ = question.answer.send(answer);
+        }
+    }
+}
+
+async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, QueryError> {
+    let mut backoff = Backoff::default();
+    loop {
+        let answer = timeout(ANSWER_TIMEOUT, db.states_of(ids));
+        match answer.await.unwrap_or_else(|_| Err(no_answer())) {
+            Err(QueryError::Unavailable(error)) if backoff.tries() < TRIES => {
+                tracing::debug!(reason = reason(&error), "the states of tasks can't be asked; trying again");
+                sleep(backoff.next()).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn no_answer() -> QueryError {
+    QueryError::Unavailable(DbErr::Custom(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())))
+}

@@ -1,0 +1,22 @@
+//! What is asked of the database, apart from recording.
+//!
+//! The questions are methods of [`Database`]: [`Database::find_task`], [`Database::list_tasks`],
+//! [`Database::find_event`], [`Database::list_events`], [`Database::states_of`], [`Database::insert_pending`],
+//! [`Database::take_over`], [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
+//! bounded size; one row by its id has everything.
+
+mod cursor;
+mod events;
+mod pending;
+mod states;
+mod take_over;
+mod tasks;
+
+pub use cursor::{Cursor, InvalidCursor};
+pub use events::{EventFilter, EventSummary, RoutingKeyFilter};
+pub use pending::Inserted;
+pub use take_over::{TakeOver, TakenOver};
+pub use tasks::{TaskFilter, TaskSummary};
+
+#[cfg(doc)]
+use super::Database;

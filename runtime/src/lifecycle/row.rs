@@ -1,0 +1,110 @@
+//! What the two kinds of row have in common, so that one writer serves both.
+
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+use super::{Database, EventRow, Outcomes, TaskRow, database::Backend, postgres, sqlite, stored_text::has_nul_escape};
+
+/// Why Postgres would refuse a row that has the escape: its own words.
+const NUL_ESCAPE: &str = "unsupported Unicode escape sequence: \\u0000 cannot be converted to text";
+
+/// A row that a writer can hold, merge and write.
+pub(super) trait Row: Send + Sync + Sized + 'static {
+    /// The name of the rows, in the plural.
+    const KIND: &'static str;
+
+    /// The primary key.
+    fn id(&self) -> Uuid;
+
+    /// Becomes what the stored row would be if this one and then `newer` were written.
+    fn absorb(&mut self, newer: Self);
+
+    /// Roughly what the row weighs in a statement, in bytes.
+    fn size_bytes(&self) -> usize;
+
+    /// With what no column can hold replaced.
+    fn clean(self) -> Self;
+
+    /// The reason for which the database is known to refuse the row.
+    fn refusal(&self, backend: Backend) -> Option<&'static str>;
+
+    /// Writes all rows or none. They are sorted by id, and no id is there twice.
+    fn write(db: &Database, rows: &[&Self]) -> impl Future<Output = Result<(), DbErr>> + Send;
+
+    /// The row is committed.
+    fn tell(&self, outcomes: &Outcomes);
+}
+
+impl Row for TaskRow {
+    const KIND: &'static str = "tasks";
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn absorb(&mut self, newer: Self) {
+        Self::absorb(self, newer);
+    }
+
+    fn size_bytes(&self) -> usize {
+        Self::size_bytes(self)
+    }
+
+    fn clean(self) -> Self {
+        Self::clean(self)
+    }
+
+    fn refusal(&self, backend: Backend) -> Option<&'static str> {
+        refusal([self.payload.as_deref(), self.result.as_deref()], backend)
+    }
+
+    async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
+        match db.backend {
+            Backend::Postgres => postgres::upsert_tasks(&db.writer, rows).await,
+            Backend::Sqlite => sqlite::upsert_tasks(&db.writer, rows).await,
+        }
+    }
+
+    fn tell(&self, outcomes: &Outcomes) {
+        if self.status.is_final() {
+            outcomes.tell(self.id);
+        }
+    }
+}
+
+impl Row for EventRow {
+    const KIND: &'static str = "events";
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The first one stays: an event never changes.
+    fn absorb(&mut self, _newer: Self) {}
+
+    fn size_bytes(&self) -> usize {
+        Self::size_bytes(self)
+    }
+
+    fn clean(self) -> Self {
+        Self::clean(self)
+    }
+
+    fn refusal(&self, backend: Backend) -> Option<&'static str> {
+        refusal([self.payload.as_deref(), self.headers.as_deref()], backend)
+    }
+
+    async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
+        match db.backend {
+            Backend::Postgres => postgres::insert_events(&db.writer, rows).await,
+            Backend::Sqlite => sqlite::insert_events(&db.writer, rows).await,
+        }
+    }
+
+    fn tell(&self, _outcomes: &Outcomes) {}
+}
+
+fn refusal(json: [Option<&str>; 2], backend: Backend) -> Option<&'static str> {
+    let refused = backend == Backend::Postgres && json.into_iter().flatten().any(has_nul_escape);
+    refused.then_some(NUL_ESCAPE)
+}

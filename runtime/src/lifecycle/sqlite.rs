@@ -1,0 +1,134 @@
+//! Rows into SQLite: a transaction of multi-row inserts, by SeaORM.
+//!
+//! SQLite has no arrays: each value is a parameter, and each number of rows another text to prepare. So the rows go in
+//! pieces whose sizes are powers of two, of which there are few; prepared once, they stay so.
+
+use std::sync::Arc;
+
+use entity::{event_store, task_store};
+use sea_orm::{
+    ActiveValue::Set,
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+    sea_query::{Alias, Expr, OnConflict},
+};
+
+use super::{EventRow, TaskRow, upsert};
+
+/// The most rows of a statement. SQLite takes 32,766 parameters, of which these need 1,024; more rows bring nothing.
+const STATEMENT_ROWS: usize = 64;
+
+/// Inserts each task, or updates its row if that yields.
+pub(super) async fn upsert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
+    write_tasks(db, rows, &task_conflict()).await.map(drop)
+}
+
+/// Inserts each task that has no row yet; says how many.
+pub(super) async fn insert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<u64, DbErr> {
+    let mut conflict = OnConflict::column(task_store::Column::IdTask);
+    write_tasks(db, rows, conflict.do_nothing()).await
+}
+
+async fn write_tasks(db: &DatabaseConnection, rows: &[&TaskRow], conflict: &OnConflict) -> Result<u64, DbErr> {
+    let transaction = begin(db).await?;
+    let mut written = 0;
+    for piece in pieces(rows) {
+        let models = piece.iter().map(|row| task_model(row));
+        let insert = task_store::Entity::insert_many(models).on_conflict(conflict.clone());
+        written += insert.exec_without_returning(&transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(written)
+}
+
+/// Inserts each event that has no row yet.
+pub(super) async fn insert_events(db: &DatabaseConnection, rows: &[&EventRow]) -> Result<(), DbErr> {
+    let conflict = OnConflict::column(event_store::Column::IdEventStore).do_nothing().to_owned();
+    let transaction = begin(db).await?;
+    for piece in pieces(rows) {
+        let models = piece.iter().map(|row| event_model(row));
+        let insert = event_store::Entity::insert_many(models).on_conflict(conflict.clone());
+        insert.exec_without_returning(&transaction).await?;
+    }
+    transaction.commit().await
+}
+
+/// Takes the write lock at once: a transaction that began by reading could not wait for another writer.
+async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    db.begin_with_options(options).await
+}
+
+/// Splits rows into pieces of 64, and what is left by its binary digits.
+fn pieces<'a, R>(mut rows: &'a [&'a R]) -> impl Iterator<Item = &'a [&'a R]> {
+    std::iter::from_fn(move || {
+        let size = STATEMENT_ROWS.min(1 << rows.len().checked_ilog2()?);
+        let (piece, rest) = rows.split_at_checked(size)?;
+        rows = rest;
+        Some(piece)
+    })
+}
+
+fn task_conflict() -> OnConflict {
+    let mut conflict = OnConflict::column(task_store::Column::IdTask);
+    for column in upsert::KEPT {
+        conflict.value(Alias::new(column), Expr::cust(upsert::kept(column)));
+    }
+    for column in upsert::SET {
+        conflict.update_column(Alias::new(column));
+    }
+    conflict.action_and_where(Expr::cust(upsert::YIELDS)).to_owned()
+}
+
+fn task_model(row: &TaskRow) -> task_store::ActiveModel {
+    let text = |value: &Option<Arc<str>>| Set(value.as_deref().map(str::to_owned));
+    task_store::ActiveModel {
+        id_task: Set(row.id),
+        correlation_id: text(&row.correlation_id),
+        producer_app: text(&row.producer_app),
+        created_at: Set(row.created_at),
+        task_name: text(&row.task_name),
+        payload: text(&row.payload),
+        status: Set(row.status),
+        result: text(&row.result),
+        error: text(&row.error),
+        message_id: text(&row.message_id),
+        routing_key: text(&row.routing_key),
+        attempt: Set(row.attempt.try_into().unwrap_or(i32::MAX)),
+        component_digest: text(&row.component_digest),
+        runtime_id: text(&row.runtime_id),
+        started_at: Set(row.started_at),
+        finished_at: Set(row.finished_at),
+    }
+}
+
+fn event_model(row: &EventRow) -> event_store::ActiveModel {
+    let text = |value: &Option<Arc<str>>| Set(value.as_deref().map(str::to_owned));
+    event_store::ActiveModel {
+        id_event_store: Set(row.id),
+        correlation_id: text(&row.correlation_id),
+        producer_app: text(&row.producer_app),
+        created_at: Set(row.created_at),
+        headers: text(&row.headers),
+        payload: text(&row.payload),
+        routing_key: Set((*row.routing_key).to_owned()),
+        message_id: text(&row.message_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_sizes_of_statement_serve_every_number_of_rows() {
+        let sizes = |rows: usize| pieces(&vec![&(); rows]).map(<[_]>::len).collect::<Vec<_>>();
+        assert!(sizes(0).is_empty());
+        assert_eq!(sizes(1), [1]);
+        assert_eq!(sizes(100), [64, 32, 4]);
+        assert_eq!(sizes(200), [64, 64, 64, 8]);
+    }
+}

@@ -1,0 +1,177 @@
+//! One state of a task, as it is to be stored.
+
+use std::{mem, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use entity::{TaskStatus, task_store};
+use uuid::Uuid;
+
+use super::stored_text;
+use crate::outcome::{ErrorClass, Failure};
+
+/// One state of a task: a row of `task_store`. Texts that all states of a task share are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRow {
+    /// The task's identifier.
+    pub id: Uuid,
+    /// Chosen by the producer; ties the task to what else happened for the same cause.
+    pub correlation_id: Option<Arc<str>>,
+    /// The service that asked for the task.
+    pub producer_app: Option<Arc<str>>,
+    /// When the task was first seen. The first state stored decides.
+    pub created_at: DateTime<Utc>,
+    /// The component that the task asks for.
+    pub task_name: Option<Arc<str>>,
+    /// The task's argument: a JSON text that was checked.
+    pub payload: Option<Arc<str>>,
+    /// Where the task stands.
+    pub status: TaskStatus,
+    /// What the component returned: a JSON text that was checked.
+    pub result: Option<Arc<str>>,
+    /// Why the last attempt failed.
+    pub error: Option<Arc<str>>,
+    /// The producer's identifier of the message.
+    pub message_id: Option<Arc<str>>,
+    /// The key that the message was published with.
+    pub routing_key: Option<Arc<str>>,
+    /// The attempt that this state belongs to, counted from 0.
+    pub attempt: u32,
+    /// The digest of the component that the attempt ran.
+    pub component_digest: Option<Arc<str>>,
+    /// The runtime that made the attempt.
+    pub runtime_id: Option<Arc<str>>,
+    /// When the attempt began. A state of an attempt has it, so that it can be told from one of an earlier attempt.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When the task came to its end.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl TaskRow {
+    /// A task that is PENDING, of which nothing else is known yet.
+    pub fn new(id: Uuid, created_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            correlation_id: None,
+            producer_app: None,
+            created_at,
+            task_name: None,
+            payload: None,
+            status: TaskStatus::Pending,
+            result: None,
+            error: None,
+            message_id: None,
+            routing_key: None,
+            attempt: 0,
+            component_digest: None,
+            runtime_id: None,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    /// The row to store in place of one that the database refused: FAILED, without payload and result, with over-long
+    /// texts cut, and with `reason` in its error. What an earlier state stored of the task stays.
+    #[must_use]
+    pub fn storable(mut self, reason: &str) -> Self {
+        let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
+        self.payload = None;
+        self.result = None;
+        self.status = TaskStatus::Failed;
+        self.error = Some(failure.to_string().into());
+        self.finished_at = self.finished_at.or(self.started_at).or(Some(self.created_at));
+        self.texts().for_each(stored_text::cut);
+        self.clean()
+    }
+
+    /// Replaces what no `text` column can hold.
+    pub(super) fn clean(mut self) -> Self {
+        self.texts().for_each(stored_text::replace_nul);
+        stored_text::replace_nul(&mut self.error);
+        self
+    }
+
+    /// The texts that are neither JSON nor the error.
+    fn texts(&mut self) -> impl Iterator<Item = &mut Option<Arc<str>>> {
+        [
+            &mut self.correlation_id,
+            &mut self.producer_app,
+            &mut self.task_name,
+            &mut self.message_id,
+            &mut self.routing_key,
+            &mut self.component_digest,
+            &mut self.runtime_id,
+        ]
+        .into_iter()
+    }
+
+    /// Whether `newer`, which was recorded after this state, takes its place. The same rule, in SQL, guards the stored
+    /// row: see [`super::postgres`] and [`super::sqlite`].
+    ///
+    /// COMPLETED stays for good. Another end takes the place of everything else. A state that is no end takes the
+    /// place of one of the same attempt or an earlier one, and of an end that came before its own attempt began (the
+    /// message was sent once more); so what a slow runtime says late changes nothing.
+    pub(super) fn yields_to(&self, newer: &Self) -> bool {
+        match self.status {
+            TaskStatus::Completed => false,
+            TaskStatus::Failed | TaskStatus::Cancelled => {
+                newer.status.is_final()
+                    || self.finished_at.zip(newer.started_at).is_some_and(|(end, start)| end <= start)
+            }
+            TaskStatus::Pending | TaskStatus::Running => newer.status.is_final() || self.attempt <= newer.attempt,
+        }
+    }
+
+    /// Becomes what the stored row would be if this state and then `newer` were written.
+    pub(super) fn absorb(&mut self, newer: Self) {
+        if !self.yields_to(&newer) {
+            return;
+        }
+        let older = mem::replace(self, newer);
+        self.created_at = older.created_at;
+        keep(&mut self.correlation_id, older.correlation_id);
+        keep(&mut self.producer_app, older.producer_app);
+        keep(&mut self.task_name, older.task_name);
+        keep(&mut self.payload, older.payload);
+        keep(&mut self.message_id, older.message_id);
+        keep(&mut self.routing_key, older.routing_key);
+        keep(&mut self.started_at, older.started_at);
+    }
+
+    /// Roughly what the row weighs in a statement, in bytes.
+    pub(super) fn size_bytes(&self) -> usize {
+        let texts = [&self.payload, &self.result, &self.error, &self.correlation_id, &self.message_id];
+        256 + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
+    }
+}
+
+/// What is known of a task is not forgotten because a later state does not repeat it.
+fn keep<T>(value: &mut Option<T>, known: Option<T>) {
+    if value.is_none() {
+        *value = known;
+    }
+}
+
+impl From<task_store::Model> for TaskRow {
+    fn from(stored: task_store::Model) -> Self {
+        let text = |value: Option<String>| value.map(Arc::from);
+        Self {
+            id: stored.id_task,
+            correlation_id: text(stored.correlation_id),
+            producer_app: text(stored.producer_app),
+            created_at: stored.created_at,
+            task_name: text(stored.task_name),
+            payload: text(stored.payload),
+            status: stored.status,
+            result: text(stored.result),
+            error: text(stored.error),
+            message_id: text(stored.message_id),
+            routing_key: text(stored.routing_key),
+            // Only this program writes it, never a negative one.
+            attempt: u32::try_from(stored.attempt).unwrap_or_default(),
+            component_digest: text(stored.component_digest),
+            runtime_id: text(stored.runtime_id),
+            started_at: stored.started_at,
+            finished_at: stored.finished_at,
+        }
+    }
+}

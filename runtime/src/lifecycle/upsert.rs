@@ -1,0 +1,22 @@
+//! When a state may take the place of a stored one, in SQL: the same words for both databases.
+//!
+//! The rule is that of `TaskRow::yields_to` and `TaskRow::absorb`; the tests compare the two, state by state.
+
+/// The columns that say what the task is, and when it was last begun: a later state that does not know them leaves them as they are.
+pub(super) const KEPT: [&str; 7] =
+    ["correlation_id", "producer_app", "task_name", "payload", "message_id", "routing_key", "started_at"];
+
+/// The columns that say where the task stands: a later state sets them. `created_at` is in neither list.
+pub(super) const SET: [&str; 7] =
+    ["status", "result", "error", "attempt", "component_digest", "runtime_id", "finished_at"];
+
+/// Whether the stored row yields to the one that comes.
+pub(super) const YIELDS: &str = "task_store.status <> 'COMPLETED' AND (\
+     excluded.status IN ('COMPLETED', 'FAILED', 'CANCELLED') \
+     OR (task_store.status IN ('PENDING', 'RUNNING') AND task_store.attempt <= excluded.attempt) \
+     OR (task_store.status IN ('FAILED', 'CANCELLED') AND task_store.finished_at <= excluded.started_at))";
+
+/// What a column of [`KEPT`] becomes.
+pub(super) fn kept(column: &str) -> String {
+    format!("coalesce(excluded.{column}, task_store.{column})")
+}

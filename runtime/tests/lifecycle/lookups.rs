@@ -1,0 +1,54 @@
+//! What became of a task before.
+
+use tokio::task::JoinSet;
+use warren::lifecycle::{KnownTask, Lookups, Recorder, TaskStatus};
+
+use crate::{
+    database::TestDatabase,
+    rows::{completed, failed, id, running},
+};
+
+crate::on_both_databases!(
+    states_of_many_tasks_are_told_by_one_statement,
+    a_thousand_callers_get_their_own_answers,
+    lookups_survive_lost_connections,
+);
+
+async fn states_of_many_tasks_are_told_by_one_statement(test: TestDatabase) {
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    recorder.record(completed(0, 2, 1)).await.unwrap();
+    recorder.record(running(1, 1, 1)).await.unwrap();
+    let ids: Vec<_> = (0..40_000).map(id).collect();
+    let states = db.states_of(&ids).await.unwrap();
+    assert_eq!(states.len(), 2);
+    assert_eq!(states[&id(0)], KnownTask { status: TaskStatus::Completed, attempt: 2 });
+    assert_eq!(states[&id(1)], KnownTask { status: TaskStatus::Running, attempt: 1 });
+    assert!(db.states_of(&[]).await.unwrap().is_empty());
+}
+
+async fn a_thousand_callers_get_their_own_answers(test: TestDatabase) {
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    recorder.record(failed(500, 7, 1)).await.unwrap();
+    let lookups = Lookups::start(&db);
+    let mut callers = JoinSet::new();
+    for n in 0..1_000 {
+        let lookups = lookups.clone();
+        callers.spawn(async move { (n, lookups.state(id(n)).await.unwrap()) });
+    }
+    while let Some(answer) = callers.join_next().await {
+        let (n, state) = answer.unwrap();
+        let expected = (n == 500).then_some(KnownTask { status: TaskStatus::Failed, attempt: 7 });
+        assert_eq!(state, expected, "{n}");
+    }
+}
+
+async fn lookups_survive_lost_connections(test: TestDatabase) {
+    let db = test.connect().await;
+    let lookups = Lookups::start(&db);
+    for _ in 0..3 {
+        assert_eq!(lookups.state(id(1)).await.unwrap(), None);
+        test.cut_connections().await;
+    }
+}

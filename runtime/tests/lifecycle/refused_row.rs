@@ -1,0 +1,119 @@
+//! A row that the database refuses: alone told so, and storable in another form.
+
+use tokio::task::JoinSet;
+use warren::lifecycle::{Health, RecordError, Recorder, TaskFilter, TaskRow, TaskStatus};
+
+use crate::{
+    database::TestDatabase,
+    rows::{completed, event, id, pending},
+};
+
+/// A number that `jsonb` can't hold: more than 131,072 digits before the point.
+fn endless_number() -> String {
+    format!("{{\"n\": {}}}", "9".repeat(200_000))
+}
+
+fn with_result(n: usize, result: &str) -> TaskRow {
+    TaskRow { result: Some(result.into()), ..completed(n, 0, 1) }
+}
+
+fn reason(answer: Result<(), RecordError>) -> String {
+    match answer {
+        Err(RecordError::Refused { reason }) => reason,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refused_row_among_five_hundred_holds_back_none_of_them() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let mut callers = JoinSet::new();
+    for n in 0..501 {
+        let recorder = recorder.clone();
+        callers.spawn(async move {
+            let row = if n == 250 { with_result(n, &endless_number()) } else { completed(n, 0, 1) };
+            (n, recorder.record(row).await)
+        });
+    }
+    while let Some(answer) = callers.join_next().await {
+        match answer.unwrap() {
+            (250, answer) => assert_eq!(reason(answer), "value overflows numeric format"),
+            (n, answer) => assert_eq!(answer, Ok(()), "{n}"),
+        }
+    }
+    assert_eq!(db.list_tasks(&TaskFilter::default(), 1_000, None).await.unwrap().len(), 500);
+    assert_eq!(*recorder.health().borrow(), Health::Healthy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postgres_refuses_is_stored_in_another_form() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    recorder.record(pending(1)).await.unwrap();
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let cases = [
+        with_result(1, &endless_number()),
+        with_result(1, r#""\u0000""#),
+        with_result(1, r#"{"not": json}"#),
+        with_result(1, &deep),
+        // Too long for an index: random, because what repeats is compressed.
+        TaskRow { correlation_id: Some(incompressible(20_000).into()), ..completed(1, 0, 1) },
+    ];
+    for row in cases {
+        let reason = reason(recorder.record(row.clone()).await);
+        recorder.record(row.storable(&reason)).await.unwrap();
+        let stored = db.find_task(id(1)).await.unwrap().unwrap();
+        assert_eq!(stored.status, TaskStatus::Failed);
+        assert_eq!(stored.error.unwrap(), format!("unstorable: the database refused the row: {reason}").into());
+        assert_eq!(stored.payload, pending(1).payload, "what was stored before stays");
+        assert!(stored.finished_at.is_some() && stored.result.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_of_four_hundred_digits_is_stored() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let number = "9".repeat(400);
+    Recorder::start(&db).record(with_result(1, &number)).await.unwrap();
+    assert_eq!(db.find_task(id(1)).await.unwrap().unwrap().result.as_deref(), Some(number.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_event_is_stored_without_its_payload_and_with_the_reason() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let mut refused = event(1);
+    refused.payload = Some(endless_number().into());
+    let reason = reason(recorder.record_event(refused.clone()).await);
+    recorder.record_event(refused.storable(&reason)).await.unwrap();
+    let stored = db.find_event(id(1)).await.unwrap().unwrap();
+    assert_eq!(stored.payload, None);
+    assert!(stored.headers.unwrap().contains("value overflows numeric format"));
+}
+
+/// It keeps JSON as the text that it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_takes_every_text() {
+    let test = TestDatabase::sqlite().await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    for (n, result) in [endless_number(), r#""\u0000""#.to_owned()].iter().enumerate() {
+        recorder.record(with_result(n, result)).await.unwrap();
+        assert_eq!(db.find_task(id(n)).await.unwrap().unwrap().result.as_deref(), Some(result.as_str()));
+    }
+}
+
+fn incompressible(length: usize) -> String {
+    let mut state = 1_u32;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'!' + u8::try_from(state >> 24).unwrap() % 90)
+    })
+    .take(length)
+    .collect()
+}
