@@ -1,0 +1,231 @@
+//! Makes the copy of a message that goes to a retry queue or to a dead-letter queue.
+//!
+//! The properties stay as they are but for what would do harm on a copy:
+//! - `expiration`: a dead letter must not expire, and a retry not come back early; kept as the header `x-expiration`;
+//! - `user_id`: RabbitMQ closes the channel of anybody else who publishes with it; kept as the header `x-user-id`;
+//! - the headers `CC` and `BCC`: the copy would go to these queues again;
+//! - `x-death` and what belongs to it, on a retry: RabbitMQ drops a message that it takes to run in a circle; and
+//!   `x-delivery-count`, which RabbitMQ writes anew.
+
+use event_driven::names::{Attempt, header};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, LongString, ShortString},
+};
+
+/// Longest error in a header: AMQP has all headers of a message in one frame, of 128 KiB by default.
+const MAX_ERROR_BYTES: usize = 4 * 1024;
+
+const ROUTES: [&str; 2] = ["CC", "BCC"];
+const COUNTS: [&str; 2] = ["x-delivery-count", "x-acquired-count"];
+const DEATHS: [&str; 7] = [
+    "x-death",
+    "x-first-death-exchange",
+    "x-first-death-queue",
+    "x-first-death-reason",
+    "x-last-death-exchange",
+    "x-last-death-queue",
+    "x-last-death-reason",
+];
+
+/// The properties of the copy that is tried again as `attempt`.
+pub(super) fn retry_properties(
+    original: &BasicProperties,
+    routing_key: &str,
+    attempt: Attempt,
+    error: &str,
+    max_bytes: usize,
+) -> BasicProperties {
+    let mut headers = kept_headers(original, &DEATHS);
+    headers.push((header::ATTEMPT, AMQPValue::LongLongInt(attempt.number().into())));
+    with_notes(original, headers, routing_key, error, max_bytes)
+}
+
+/// The properties of the copy for the dead-letter queue.
+pub(super) fn dead_properties(
+    original: &BasicProperties,
+    routing_key: &str,
+    error: &str,
+    max_bytes: usize,
+) -> BasicProperties {
+    with_notes(original, kept_headers(original, &[]), routing_key, error, max_bytes)
+}
+
+type Headers<'a> = Vec<(&'a str, AMQPValue)>;
+
+fn kept_headers<'a>(original: &'a BasicProperties, dropped: &[&str]) -> Headers<'a> {
+    let Some(headers) = original.headers() else { return Headers::new() };
+    let keep = |name: &str| !dropped.contains(&name) && !ROUTES.contains(&name) && !COUNTS.contains(&name);
+    headers
+        .inner()
+        .iter()
+        .filter(|(name, _)| keep(name.as_str()))
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect()
+}
+
+fn with_notes(
+    original: &BasicProperties,
+    mut headers: Headers<'_>,
+    routing_key: &str,
+    error: &str,
+    max_bytes: usize,
+) -> BasicProperties {
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let mut notes = vec![(header::ERROR, text(cut(error, MAX_ERROR_BYTES))), (header::ROUTING_KEY, text(routing_key))];
+    for (name, property) in [(header::EXPIRATION, original.expiration()), (header::USER_ID, original.user_id())] {
+        notes.extend(property.as_ref().map(|value| (name, text(value.as_str()))));
+    }
+    headers.retain(|(name, _)| !notes.iter().any(|(note, _)| note == name));
+    shrink(&mut headers, max_bytes.saturating_sub(size(&notes)));
+    headers.extend(notes);
+    let mut table = FieldTable::default();
+    for (name, value) in headers {
+        table.insert(ShortString::try_new(name).unwrap_or_default(), value);
+    }
+    copied(original).with_headers(table)
+}
+
+/// Leaves out the largest headers until the rest fits into a frame: the message almost filled one before.
+fn shrink(headers: &mut Headers<'_>, max_bytes: usize) {
+    while size(headers) > max_bytes {
+        let largest = headers.iter().enumerate().max_by_key(|(_, header)| size(std::slice::from_ref(header)));
+        let Some((largest, _)) = largest else { return };
+        let (name, _) = headers.swap_remove(largest);
+        tracing::warn!(header = name, "a header has no room in the copy of a message and is left out");
+    }
+}
+
+/// Bytes of the headers on the wire.
+fn size(headers: &[(&str, AMQPValue)]) -> usize {
+    headers.iter().map(|(name, value)| 2 + name.len() + value_size(value)).sum()
+}
+
+fn value_size(value: &AMQPValue) -> usize {
+    match value {
+        AMQPValue::LongString(text) => 4 + text.len(),
+        AMQPValue::ByteArray(bytes) => 4 + bytes.len(),
+        AMQPValue::ShortString(text) => 1 + text.as_str().len(),
+        AMQPValue::FieldArray(array) => 4 + array.as_slice().iter().map(|value| 1 + value_size(value)).sum::<usize>(),
+        AMQPValue::FieldTable(table) => {
+            let fields = table.inner().iter();
+            4 + fields.map(|(name, value)| 2 + name.as_str().len() + value_size(value)).sum::<usize>()
+        }
+        AMQPValue::Boolean(_)
+        | AMQPValue::ShortShortInt(_)
+        | AMQPValue::ShortShortUInt(_)
+        | AMQPValue::ShortInt(_)
+        | AMQPValue::ShortUInt(_)
+        | AMQPValue::LongInt(_)
+        | AMQPValue::LongUInt(_)
+        | AMQPValue::LongLongInt(_)
+        | AMQPValue::Float(_)
+        | AMQPValue::Double(_)
+        | AMQPValue::DecimalValue(_)
+        | AMQPValue::Timestamp(_)
+        | AMQPValue::Void => 8,
+    }
+}
+
+/// All properties but `expiration`, `user_id` and the headers. There is no way to take one away.
+fn copied(original: &BasicProperties) -> BasicProperties {
+    let mut copy = BasicProperties::default();
+    macro_rules! keep {
+        ($($get:ident $set:ident),*) => {
+            $(if let Some(value) = original.$get() { copy = copy.$set(value.clone()); })*
+        };
+    }
+    keep!(
+        content_type with_content_type, content_encoding with_content_encoding, delivery_mode with_delivery_mode,
+        priority with_priority, correlation_id with_correlation_id, reply_to with_reply_to,
+        message_id with_message_id, timestamp with_timestamp, kind with_type, app_id with_app_id,
+        cluster_id with_cluster_id
+    );
+    copy
+}
+
+/// The first bytes of a text, whole characters only.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(max_bytes)).unwrap_or(text)
+}
+
+/// The key with which a message was published first: that of a copy stands in a header, since it travelled by the name
+/// of a queue. Only then: a producer's own header of that name says nothing.
+pub(super) fn first_routing_key(
+    exchange: &str,
+    routing_key: &str,
+    queue: &str,
+    properties: &BasicProperties,
+) -> String {
+    let noted = || match properties.headers().as_ref()?.inner().get(header::ROUTING_KEY)? {
+        AMQPValue::LongString(key) => std::str::from_utf8(LongString::as_bytes(key)).ok(),
+        _ => None,
+    };
+    let by_queue = exchange.is_empty() && routing_key == queue;
+    noted().filter(|_| by_queue).unwrap_or(routing_key).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_headers(headers: &[(&str, AMQPValue)]) -> BasicProperties {
+        let mut table = FieldTable::default();
+        for (name, value) in headers {
+            table.insert((*name).into(), value.clone());
+        }
+        BasicProperties::default().with_headers(table)
+    }
+
+    fn names(properties: &BasicProperties) -> Vec<String> {
+        properties.headers().as_ref().unwrap().inner().keys().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_would_do_harm_is_left_out_and_noted() {
+        let original = with_headers(&[
+            ("a", AMQPValue::Boolean(true)),
+            ("CC", AMQPValue::Void),
+            ("x-death", AMQPValue::Void),
+            ("x-delivery-count", AMQPValue::LongInt(3)),
+            ("x-error", AMQPValue::Void),
+        ])
+        .with_expiration("60000".into())
+        .with_user_id("somebody".into())
+        .with_app_id("shop".into())
+        .with_priority(3);
+        let retry = retry_properties(&original, "k", Attempt::new(1), "e", 100_000);
+        assert_eq!((retry.expiration(), retry.user_id(), retry.priority()), (&None, &None, &Some(3)));
+        assert_eq!(retry.app_id(), original.app_id());
+        assert_eq!(names(&retry), ["a", "x-attempt", "x-error", "x-expiration", "x-routing-key", "x-user-id"]);
+        let dead = dead_properties(&original, "k", "e", 100_000);
+        assert_eq!(names(&dead), ["a", "x-death", "x-error", "x-expiration", "x-routing-key", "x-user-id"]);
+    }
+
+    #[test]
+    fn a_long_error_is_cut_between_characters() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+        let dead = dead_properties(&BasicProperties::default(), "k", &"é".repeat(10_000), 100_000);
+        let Some(AMQPValue::LongString(error)) = dead.headers().as_ref().unwrap().inner().get("x-error") else {
+            panic!("no x-error");
+        };
+        assert_eq!(error.len(), MAX_ERROR_BYTES);
+    }
+
+    #[test]
+    fn headers_that_filled_a_frame_lose_the_largest() {
+        let text = |n: usize| AMQPValue::LongString("x".repeat(n).into());
+        let original = with_headers(&[("huge", text(100_000)), ("large", text(20_000)), ("small", text(10))]);
+        let dead = dead_properties(&original, "k", &"e".repeat(9_000), 30_000);
+        assert_eq!(names(&dead), ["large", "small", "x-error", "x-routing-key"]);
+    }
+
+    #[test]
+    fn the_first_routing_key_is_believed_only_on_a_copy() {
+        let noted = with_headers(&[("x-routing-key", AMQPValue::LongString("first".into()))]);
+        assert_eq!(first_routing_key("", "tasks", "tasks", &noted), "first");
+        assert_eq!(first_routing_key("task.exchange", "k", "tasks", &noted), "k");
+        assert_eq!(first_routing_key("", "tasks", "tasks", &BasicProperties::default()), "tasks");
+    }
+}

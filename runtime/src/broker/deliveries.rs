@@ -1,0 +1,24 @@
+//! The stream of deliveries of one queue.
+
+use super::{Delivery, in_process, rabbitmq};
+
+/// Deliveries of one queue, until the broker stops consuming.
+#[derive(Debug)]
+pub struct Deliveries(pub(super) Inbox);
+
+#[derive(Debug)]
+pub(super) enum Inbox {
+    RabbitMq(rabbitmq::Inbox),
+    InProcess(in_process::Inbox),
+}
+
+impl Deliveries {
+    /// The next delivery; `None` once the broker has stopped consuming, and only then. Nothing is lost if the future is
+    /// dropped.
+    pub async fn recv(&mut self) -> Option<Delivery> {
+        match &mut self.0 {
+            Inbox::RabbitMq(inbox) => inbox.recv().await,
+            Inbox::InProcess(inbox) => inbox.recv().await,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A message that was delivered, and what becomes of it.
+
+use bytes::Bytes;
+use event_driven::names::{Attempt, DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, TASKS_QUEUE};
+use lapin::BasicProperties;
+
+use super::{in_process, rabbitmq};
+
+/// The queues that the service consumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// `tasks`
+    Tasks,
+    /// `event.store`
+    EventStore,
+}
+
+impl Queue {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tasks => TASKS_QUEUE,
+            Self::EventStore => EVENT_STORE_QUEUE,
+        }
+    }
+
+    /// The name of its dead-letter queue.
+    pub const fn dead_name(self) -> &'static str {
+        match self {
+            Self::Tasks => DEAD_TASKS_QUEUE,
+            Self::EventStore => DEAD_EVENT_STORE_QUEUE,
+        }
+    }
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// It is over: its outcome is committed.
+    Ack,
+    /// A task is tried again, after the delay that follows the attempt before `attempt`. A copy with `x-attempt` and
+    /// `x-error` waits in `attempt.n.tasks`; attempts beyond the declared retry queues wait in the last of them, and where
+    /// there is none the copy is a dead letter. An event is given back instead: events have no retry queue.
+    Retry {
+        /// The attempt that will be made.
+        attempt: Attempt,
+        /// Why the one before failed.
+        error: String,
+    },
+    /// A copy with `x-error` goes to the dead-letter queue.
+    DeadLetter {
+        /// Why.
+        error: String,
+    },
+    /// It is given back and delivered again, to anybody, at once. Uses up no attempt, but RabbitMQ counts: what is given
+    /// back 20 times to a quorum queue is dead-lettered. So not a way to wait for something; keep the delivery meanwhile.
+    Release,
+}
+
+/// A message that was delivered and is not settled yet. Dropped without being settled, it is released.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Where it comes from.
+    pub queue: Queue,
+    /// The key with which it was published first, even if it has been tried before.
+    pub routing_key: String,
+    /// Its properties.
+    pub properties: BasicProperties,
+    /// Its body.
+    pub body: Bytes,
+    /// Whether it was delivered before and not settled, perhaps to a process that died of it.
+    pub redelivered: bool,
+    pub(super) receipt: Receipt,
+}
+
+impl Delivery {
+    /// Whether it can no longer be settled, since the connection is gone: the broker delivers it again.
+    pub fn is_void(&self) -> bool {
+        match &self.receipt.ticket {
+            Some(Ticket::RabbitMq(ticket)) => ticket.is_void(),
+            Some(Ticket::InProcess(ticket)) => ticket.is_void(),
+            None => true,
+        }
+    }
+
+    pub(super) fn settle(mut self, settlement: Settlement) {
+        match self.receipt.ticket.take() {
+            Some(Ticket::RabbitMq(ticket)) => ticket.settle(self, settlement),
+            Some(Ticket::InProcess(ticket)) => ticket.settle(&settlement),
+            None => {}
+        }
+    }
+}
+
+/// The right to settle one delivery, once.
+#[derive(Debug)]
+pub(super) struct Receipt {
+    ticket: Option<Ticket>,
+}
+
+#[derive(Debug)]
+pub(super) enum Ticket {
+    RabbitMq(rabbitmq::Ticket),
+    InProcess(in_process::Ticket),
+}
+
+impl Receipt {
+    pub(super) fn new(ticket: Ticket) -> Self {
+        Self { ticket: Some(ticket) }
+    }
+}
+
+/// A delivery that is forgotten (a task that panicked) must not use up the prefetch for ever.
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        match self.ticket.take() {
+            Some(Ticket::RabbitMq(ticket)) => ticket.release(),
+            Some(Ticket::InProcess(ticket)) => ticket.settle(&Settlement::Release),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A broker in the memory of this process: RabbitMQ's semantics without RabbitMQ.
+//!
+//! Prefetch, redelivery, retry delays, expiration and dead letters work as there; nothing survives the process. Subscribers'
+//! and routes' queues do not exist: what matters to the service is `tasks` and `event.store`.
+
+mod inbox;
+mod message;
+mod queues;
+mod replies;
+mod ticket;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{message::Message, queues::Queues, replies::Replies};
+use super::{
+    Deliveries, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries, health::HealthBoard,
+};
+
+pub(super) use inbox::Inbox;
+pub use message::DeadLetter;
+pub(super) use ticket::Ticket;
+
+/// The broker in memory. All clones are the same.
+#[derive(Debug, Clone)]
+pub struct InProcess {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Held for moments, never across an await.
+    queues: Mutex<Queues>,
+    replies: Mutex<Replies>,
+    /// Something may have become deliverable, or may be settled.
+    changed: Notify,
+    stop: CancellationToken,
+    health: HealthBoard,
+}
+
+impl Shared {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the queues and wakes who waits for them.
+    fn change<T>(&self, change: impl FnOnce(&mut Queues) -> T) -> T {
+        let result = change(&mut self.queues());
+        self.changed.notify_waiters();
+        result
+    }
+}
+
+impl InProcess {
+    pub(super) fn new(limits: InProcessLimits) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                queues: Mutex::new(Queues::new(limits)),
+                replies: Mutex::default(),
+                changed: Notify::new(),
+                stop: CancellationToken::new(),
+                health: HealthBoard::new(),
+            }),
+        }
+    }
+
+    pub(super) fn consume(&self, queue: Queue) -> Deliveries {
+        Deliveries(deliveries::Inbox::InProcess(Inbox::new(Arc::clone(&self.shared), queue)))
+    }
+
+    pub(super) fn publish(&self, publish: Publish) -> Result<(), PublishError> {
+        let (queue, key) = match &publish.target {
+            Target::Task(key) => (Queue::Tasks, key.clone()),
+            Target::Event(key) => (Queue::EventStore, key.clone()),
+            Target::Reply(queue) => {
+                let queue = queue.clone();
+                return self.replies().answer(&queue, publish);
+            }
+        };
+        let message = Message::new(key, publish.properties, publish.body);
+        self.shared.change(|queues| queues.publish(queue, message))
+    }
+
+    /// Waits for the reply to the queue of this name, given up when dropped. What is published to a name that nobody waits
+    /// for is dropped.
+    pub fn reply(&self, queue: &str) -> impl Future<Output = Option<Publish>> + Send + use<> {
+        let answer = self.replies().wait(queue);
+        async { answer.await.ok() }
+    }
+
+    /// The dead letters of `queue` that are kept, oldest first.
+    pub fn dead_letters(&self, queue: Queue) -> Vec<DeadLetter> {
+        self.shared.queues().dead_letters(queue)
+    }
+
+    pub(super) fn health(&self) -> watch::Receiver<Health> {
+        self.shared.health.watch()
+    }
+
+    pub(super) fn depth(&self, queue: Queue) -> u64 {
+        self.shared.queues().depth(queue)
+    }
+
+    pub(super) fn stop_consuming(&self) {
+        self.shared.stop.cancel();
+    }
+
+    pub(super) async fn close(&self, deadline: Duration) -> bool {
+        let end = Instant::now() + deadline;
+        loop {
+            // Registered before the look, so that no change is missed in between.
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            if self.shared.queues().is_settled() {
+                return true;
+            }
+            if tokio::time::timeout_at(end, changed).await.is_err() {
+                self.shared.change(Queues::give_back);
+                return false;
+            }
+        }
+    }
+
+    fn replies(&self) -> MutexGuard<'_, Replies> {
+        self.shared.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,177 @@
+//! The queues in memory: what is ready, what is delivered, what waits for a retry, what is dead.
+//!
+//! Plain data without waiting; times are compared when somebody looks.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use event_driven::names::Attempt;
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        InProcessLimits, PublishError, Queue, Settlement,
+        copy::{dead_properties, retry_properties},
+    },
+    DeadLetter, Message,
+};
+
+/// All queues.
+#[derive(Debug)]
+pub(super) struct Queues {
+    limits: InProcessLimits,
+    tasks: Store,
+    events: Store,
+    /// The number of the next delivery.
+    next: u64,
+}
+
+/// One queue, with what belongs to it.
+#[derive(Debug, Default)]
+struct Store {
+    ready: VecDeque<Message>,
+    /// Delivered and not settled, by number.
+    unsettled: BTreeMap<u64, Message>,
+    /// Retries by the time at which they come back; the number keeps those of one time apart.
+    waiting: BTreeMap<(Instant, u64), Message>,
+    dead: VecDeque<DeadLetter>,
+}
+
+impl Store {
+    fn len(&self) -> usize {
+        self.ready.len() + self.unsettled.len() + self.waiting.len()
+    }
+}
+
+impl Queues {
+    pub(super) fn new(limits: InProcessLimits) -> Self {
+        Self { limits, tasks: Store::default(), events: Store::default(), next: 1 }
+    }
+
+    pub(super) fn publish(&mut self, queue: Queue, message: Message) -> Result<(), PublishError> {
+        let limit = self.limits.queue;
+        let store = self.store(queue);
+        if store.len() >= limit {
+            return Err(PublishError::Nacked { exchange: String::new(), routing_key: message.routing_key });
+        }
+        store.ready.push_back(message);
+        Ok(())
+    }
+
+    /// The next message and the number of its delivery, if the prefetch has room.
+    pub(super) fn deliver(&mut self, queue: Queue) -> Option<(u64, Message)> {
+        let (number, prefetch) = (self.next, usize::from(self.limits.prefetch.get()));
+        let store = self.store(queue);
+        if store.unsettled.len() >= prefetch {
+            return None;
+        }
+        let now = Instant::now();
+        while let Some(entry) = store.waiting.first_entry().filter(|entry| entry.key().0 <= now) {
+            let message = entry.remove();
+            store.ready.push_back(message);
+        }
+        let message = self.pop_fresh(queue)?;
+        self.store(queue).unsettled.insert(number, message.clone());
+        self.next += 1;
+        Some((number, message))
+    }
+
+    /// When the first retry comes back. `None` while the prefetch has no room for it: then a settlement comes first.
+    pub(super) fn next_retry(&self, queue: Queue) -> Option<Instant> {
+        let store = self.peek(queue);
+        if store.unsettled.len() >= usize::from(self.limits.prefetch.get()) {
+            return None;
+        }
+        store.waiting.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    pub(super) fn settle(&mut self, queue: Queue, number: u64, settlement: &Settlement) {
+        let Some(message) = self.store(queue).unsettled.remove(&number) else { return };
+        match settlement {
+            Settlement::Ack => {}
+            Settlement::Retry { attempt, error } if queue == Queue::Tasks && self.limits.retries > 0 => {
+                self.retry(message, *attempt, error);
+            }
+            Settlement::Retry { .. } if queue == Queue::EventStore => self.release(queue, message),
+            Settlement::Retry { error, .. } | Settlement::DeadLetter { error } => {
+                self.dead_letter(queue, message, error);
+            }
+            Settlement::Release => self.release(queue, message),
+        }
+    }
+
+    pub(super) fn is_delivered(&self, queue: Queue, number: u64) -> bool {
+        self.peek(queue).unsettled.contains_key(&number)
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.tasks.unsettled.is_empty() && self.events.unsettled.is_empty()
+    }
+
+    /// All that is unsettled is ready again, in its old order.
+    pub(super) fn give_back(&mut self) {
+        for queue in [Queue::Tasks, Queue::EventStore] {
+            while let Some((_, message)) = self.store(queue).unsettled.pop_last() {
+                self.release(queue, message);
+            }
+        }
+    }
+
+    pub(super) fn depth(&self, queue: Queue) -> u64 {
+        u64::try_from(self.peek(queue).ready.len()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn dead_letters(&self, queue: Queue) -> Vec<DeadLetter> {
+        self.peek(queue).dead.iter().cloned().collect()
+    }
+
+    /// The first message that has not expired; those before it are dead.
+    fn pop_fresh(&mut self, queue: Queue) -> Option<Message> {
+        loop {
+            let message = self.store(queue).ready.pop_front()?;
+            if !message.is_expired() {
+                return Some(message);
+            }
+            self.dead_letter(queue, message, "expired: the message was not delivered in time");
+        }
+    }
+
+    fn retry(&mut self, message: Message, attempt: Attempt, error: &str) {
+        let last = Attempt::new(self.limits.retries.saturating_sub(1));
+        let failed = attempt.previous().unwrap_or(Attempt::FIRST).min(last);
+        let delay = failed.delay(self.limits.retry_delay).min(event_driven::topology::MAX_RETRY_DELAY);
+        let properties = retry_properties(&message.properties, &message.routing_key, attempt, error, usize::MAX);
+        let copy = Message::new(message.routing_key, properties, message.body);
+        let number = self.next;
+        self.next += 1;
+        self.tasks.waiting.insert((Instant::now() + delay, number), copy);
+    }
+
+    fn release(&mut self, queue: Queue, mut message: Message) {
+        message.redelivered = true;
+        self.store(queue).ready.push_front(message);
+    }
+
+    fn dead_letter(&mut self, queue: Queue, mut message: Message, error: &str) {
+        message.properties = dead_properties(&message.properties, &message.routing_key, error, usize::MAX);
+        let limit = self.limits.dead_letters;
+        let dead = &mut self.store(queue).dead;
+        dead.push_back(message.into());
+        while dead.len() > limit {
+            dead.pop_front();
+        }
+    }
+
+    fn store(&mut self, queue: Queue) -> &mut Store {
+        match queue {
+            Queue::Tasks => &mut self.tasks,
+            Queue::EventStore => &mut self.events,
+        }
+    }
+
+    fn peek(&self, queue: Queue) -> &Store {
+        match queue {
+            Queue::Tasks => &self.tasks,
+            Queue::EventStore => &self.events,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! One consuming channel, begun anew whenever it ends before it should.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    super::{Delivery, Queue, backoff::Backoff},
+    Link, Shared,
+    session::{End, Session},
+};
+
+/// A share of a queue's deliveries.
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    pub(super) queue: Queue,
+    pub(super) number: u16,
+    pub(super) prefetch: u16,
+    pub(super) out: mpsc::Sender<Delivery>,
+}
+
+/// Counts a lane among those that may hand out a delivery.
+pub(super) struct Consuming(Arc<Shared>);
+
+impl Consuming {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.consuming.send_modify(|lanes| *lanes += 1);
+        Self(shared)
+    }
+}
+
+impl Drop for Consuming {
+    fn drop(&mut self) {
+        self.0.consuming.send_modify(|lanes| *lanes -= 1);
+    }
+}
+
+impl Lane {
+    /// Consumes until the broker stops and all that this lane delivered is settled.
+    pub(super) async fn run(self, shared: Arc<Shared>) {
+        let mut links = shared.link.subscribe();
+        let mut backoff = Backoff::default();
+        loop {
+            // Before the look at `stop`: who stops waits for this, or is seen here.
+            let consuming = Consuming::new(Arc::clone(&shared));
+            let Some(link) = next_link(&shared, &mut links).await else { return };
+            // lapin never resolves some futures of a connection that died; so nothing waits longer than its link lives.
+            let end = tokio::select! {
+                end = self.serve(&shared, &link, consuming, &mut backoff) => end,
+                () = replaced(&link, &mut links) => Ok(End::Lost("the connection was lost".to_owned())),
+            };
+            match end {
+                Ok(End::Stopped) => return,
+                Ok(End::Lost(reason)) => self.tell(&shared, &link, &reason),
+                Err(error) => self.tell(&shared, &link, &error.to_string()),
+            }
+            // Dropping the pause or the declaration at stop loses nothing.
+            tokio::select! {
+                () = self.recover(&shared, &link, &mut links, backoff.next()) => {}
+                () = shared.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Waits a little; then, if the channel alone is gone, perhaps the queue was deleted.
+    async fn recover(&self, shared: &Shared, link: &Arc<Link>, links: &mut Links, pause: Duration) {
+        tokio::time::sleep(pause).await;
+        if !link.is_up() {
+            return;
+        }
+        let declared = tokio::select! {
+            declared = link.declare(&shared.plan) => declared,
+            () = replaced(link, links) => return,
+        };
+        if let Err(error) = declared {
+            self.tell(shared, link, &error.to_string());
+        }
+    }
+
+    async fn serve(
+        &self,
+        shared: &Shared,
+        link: &Arc<Link>,
+        consuming: Consuming,
+        backoff: &mut Backoff,
+    ) -> Result<End, lapin::Error> {
+        // A channel that is half open is closed when it is dropped.
+        let session = tokio::select! {
+            session = Session::open(self, link, shared) => session?,
+            () = shared.stop.cancelled() => return Ok(End::Stopped),
+            () = tokio::time::sleep(shared.config.connect_timeout) => {
+                return Ok(End::Lost("RabbitMQ does not open a channel".to_owned()));
+            }
+        };
+        backoff.reset();
+        shared.health.well(&self.name());
+        session.run(consuming).await
+    }
+
+    fn tell(&self, shared: &Shared, link: &Link, reason: &str) {
+        link.notice(reason.to_owned());
+        if link.is_up() {
+            tracing::warn!(queue = self.queue.name(), reason, "consuming was interrupted; beginning anew");
+            shared.health.trouble(&self.name(), &format!("queue {}: {reason}", self.queue.name()));
+        } else {
+            // The supervisor tells of that.
+            shared.health.well(&self.name());
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("consumer {} of {}", self.number, self.queue.name())
+    }
+}
+
+type Links = watch::Receiver<Option<Arc<Link>>>;
+
+/// Waits until `link` is no longer the one in use.
+async fn replaced(link: &Arc<Link>, links: &mut Links) {
+    let other = |now: &Option<Arc<Link>>| now.as_ref().is_none_or(|now| !Arc::ptr_eq(now, link));
+    // An error means that the broker is gone.
+    let _ = links.wait_for(other).await;
+}
+
+/// The link in use, or the next one; none once the broker stops.
+async fn next_link(shared: &Shared, links: &mut Links) -> Option<Arc<Link>> {
+    let up = |link: &Option<Arc<Link>>| link.as_ref().is_some_and(|link| link.is_up());
+    // Waiting for a link can be dropped without loss.
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => None,
+        link = links.wait_for(up) => link.ok()?.clone(),
+    }
+}

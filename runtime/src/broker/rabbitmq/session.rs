@@ -1,0 +1,224 @@
+//! The life of one consuming channel: deliveries out, settlements in, acks and copies to RabbitMQ.
+//!
+//! One task does all of it, so nothing needs a lock. Settlements are taken as many as there are, then acked: under load in
+//! groups, when idle at once.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use event_driven::topology::is_probe;
+use futures_util::StreamExt;
+use lapin::{
+    Channel, Consumer,
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
+    types::{FieldTable, ShortString},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    super::{
+        AckWindow, Delivery, Queue,
+        copy::first_routing_key,
+        delivery::{self, Receipt},
+    },
+    Link, Shared, copying,
+    lane::{Consuming, Lane},
+    ticket::{Settled, Ticket},
+};
+
+/// How long RabbitMQ may take to cancel a consumer. On a link that was cut without a word it never does.
+const CANCEL: Duration = Duration::from_secs(5);
+
+/// Why a session is over.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The broker stops, and all is settled or may no longer be.
+    Stopped,
+    /// RabbitMQ ended it.
+    Lost(String),
+}
+
+/// One channel and what is unsettled on it.
+pub(super) struct Session {
+    queue: Queue,
+    link: Arc<Link>,
+    copying: Arc<copying::Context>,
+    channel: Channel,
+    consumer: Consumer,
+    window: AckWindow,
+    /// Kept open by `tell`, so that it does not end while nothing is unsettled.
+    settled: mpsc::Receiver<Settled>,
+    tell: mpsc::Sender<Settled>,
+    out: mpsc::Sender<Delivery>,
+    /// Taken from the channel, and no room for it in `out` yet.
+    waiting: Option<Delivery>,
+    copies: JoinSet<u64>,
+    stop: CancellationToken,
+    closed: CancellationToken,
+}
+
+impl Session {
+    pub(super) async fn open(lane: &Lane, link: &Arc<Link>, shared: &Shared) -> Result<Self, lapin::Error> {
+        let channel = link.consuming.create_channel().await?;
+        channel.basic_qos(lane.prefetch, BasicQosOptions::default()).await?;
+        let (queue, tag) = (lane.queue.name().into(), ShortString::default());
+        let consumer = channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await?;
+        // Room for one settlement of each delivery that can be unsettled.
+        let (tell, settled) = mpsc::channel(usize::from(lane.prefetch));
+        let (plan, retries) = (shared.plan.clone(), shared.config.topology.retries);
+        Ok(Self {
+            queue: lane.queue,
+            link: Arc::clone(link),
+            copying: Arc::new(copying::Context { link: Arc::clone(link), plan, retries }),
+            channel,
+            consumer,
+            window: AckWindow::new(lane.prefetch),
+            settled,
+            tell,
+            out: lane.out.clone(),
+            waiting: None,
+            copies: JoinSet::new(),
+            stop: shared.stop.clone(),
+            closed: shared.closed.clone(),
+        })
+    }
+
+    /// Runs until RabbitMQ ends the channel, or until the broker stops and all is settled. `consuming` is dropped as soon
+    /// as no further delivery can come from here.
+    pub(super) async fn run(mut self, consuming: Consuming) -> Result<End, lapin::Error> {
+        if let Some(end) = self.consume().await? {
+            return Ok(end);
+        }
+        let Ok(cancelled) = tokio::time::timeout(CANCEL, self.cancel()).await else {
+            return Ok(End::Lost("RabbitMQ does not answer".to_owned()));
+        };
+        cancelled?;
+        drop(consuming);
+        self.finish().await?;
+        self.channel.close(200, "stopped".into()).await?;
+        Ok(End::Stopped)
+    }
+
+    /// Until the broker stops: then none. Each branch waits for a queue or a stream and loses nothing when dropped.
+    async fn consume(&mut self) -> Result<Option<End>, lapin::Error> {
+        let (stop, out) = (self.stop.clone(), self.out.clone());
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(None),
+                Some(settled) = self.settled.recv() => self.settle(settled).await?,
+                Some(copied) = self.copies.join_next() => self.copied(copied).await?,
+                next = self.consumer.next(), if self.waiting.is_none() => match next {
+                    Some(Ok(delivery)) => self.delivered(delivery),
+                    Some(Err(error)) => return Err(error),
+                    None => return Ok(Some(End::Lost("RabbitMQ cancelled the consumer".to_owned()))),
+                },
+                room = out.reserve(), if self.waiting.is_some() => match room {
+                    Ok(room) => if let Some(delivery) = self.waiting.take() { room.send(delivery) },
+                    // Nobody will ever take it: the receiver is gone.
+                    Err(_) => return Ok(None),
+                },
+            }
+        }
+    }
+
+    /// Settles what was handed out before, until nothing is left or nobody waits for it any more.
+    async fn finish(&mut self) -> Result<(), lapin::Error> {
+        let closed = self.closed.clone();
+        while !(self.window.is_settled() && self.copies.is_empty()) {
+            tokio::select! {
+                () = closed.cancelled() => {
+                    while let Ok(settled) = self.settled.try_recv() {
+                        self.record(settled).await?;
+                    }
+                    return self.flush().await;
+                }
+                Some(settled) = self.settled.recv() => self.settle(settled).await?,
+                Some(copied) = self.copies.join_next() => self.copied(copied).await?,
+            }
+        }
+        self.flush().await
+    }
+
+    /// No more deliveries; those on their way are given back.
+    async fn cancel(&mut self) -> Result<(), lapin::Error> {
+        self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default()).await?;
+        // Dropping a delivery releases it.
+        drop(self.waiting.take());
+        while let Some(Ok(delivery)) = self.consumer.next().await {
+            self.window.delivered(delivery.delivery_tag);
+            self.release(delivery.delivery_tag).await?;
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, delivery: lapin::message::Delivery) {
+        let tag = delivery.delivery_tag;
+        self.window.delivered(tag);
+        let ticket = Ticket { tag, settled: self.tell.clone() };
+        if self.queue == Queue::Tasks && is_probe(&delivery.properties, &delivery.data) {
+            ticket.acknowledge();
+            return;
+        }
+        let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
+        self.waiting = Some(Delivery {
+            queue: self.queue,
+            routing_key: first_routing_key(exchange, key, self.queue.name(), &delivery.properties),
+            properties: delivery.properties,
+            body: Bytes::from(delivery.data),
+            redelivered: delivery.redelivered,
+            receipt: Receipt::new(delivery::Ticket::RabbitMq(ticket)),
+        });
+    }
+
+    /// Takes all settlements that are there, then acks.
+    async fn settle(&mut self, first: Settled) -> Result<(), lapin::Error> {
+        self.record(first).await?;
+        while let Ok(settled) = self.settled.try_recv() {
+            self.record(settled).await?;
+        }
+        self.flush().await
+    }
+
+    async fn record(&mut self, settled: Settled) -> Result<(), lapin::Error> {
+        match settled {
+            Settled::Ack { tag } => self.window.done(tag),
+            Settled::Release { tag } => self.release(tag).await?,
+            Settled::Copy { tag, delivery, settlement } => {
+                // At most one for each unsettled delivery.
+                self.copies.spawn(copying::copy(Arc::clone(&self.copying), tag, *delivery, settlement));
+            }
+        }
+        Ok(())
+    }
+
+    async fn copied(&mut self, copied: Result<u64, tokio::task::JoinError>) -> Result<(), lapin::Error> {
+        match copied {
+            Ok(tag) => self.window.done(tag),
+            // Which one is unknown; the channel must end, so that RabbitMQ delivers the original again.
+            Err(error) => {
+                tracing::error!(%error, "copying a message failed");
+                self.link.notice(error.to_string());
+                self.channel.close(500, "copying a message failed".into()).await?;
+            }
+        }
+        while let Some(Ok(tag)) = self.copies.try_join_next() {
+            self.window.done(tag);
+        }
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), lapin::Error> {
+        // At the end nothing is held back: what is not acked when the channel closes is done twice.
+        let acks = if self.stop.is_cancelled() { self.window.take_all() } else { self.window.take() };
+        for ack in acks {
+            self.channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple }).await?;
+        }
+        Ok(())
+    }
+
+    async fn release(&mut self, tag: u64) -> Result<(), lapin::Error> {
+        self.window.told(tag);
+        self.channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).await
+    }
+}

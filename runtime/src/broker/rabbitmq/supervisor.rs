@@ -1,0 +1,70 @@
+//! Keeps a link to RabbitMQ, and keeps background tasks running.
+
+use std::{future::Future, sync::Arc};
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{super::backoff::Backoff, Link, Shared};
+
+/// The part of the health board that tells of the link.
+const PART: &str = "connection";
+
+/// Waits for the end of the link and makes the next one, until the broker is closed.
+pub(super) async fn run(shared: Arc<Shared>) {
+    // Dropping `keep_link` anywhere loses at most a link that is just being made.
+    tokio::select! {
+        () = keep_link(&shared) => {}
+        () = shared.closed.cancelled() => {}
+    }
+}
+
+async fn keep_link(shared: &Shared) {
+    loop {
+        let link = shared.link.borrow().clone();
+        if let Some(link) = link {
+            shared.health.well(PART);
+            let reason = link.down().await;
+            tracing::warn!(reason, "the connection to RabbitMQ is lost; connecting again");
+            shared.health.trouble(PART, &reason);
+            shared.link.send_replace(None);
+            // The other of the two connections may still be there, with consumers on it.
+            link.close().await;
+        }
+        let link = reconnect(shared).await;
+        tracing::info!("connected to RabbitMQ again");
+        shared.link.send_replace(Some(Arc::new(link)));
+    }
+}
+
+async fn reconnect(shared: &Shared) -> Link {
+    let mut backoff = Backoff::default();
+    loop {
+        tokio::time::sleep(backoff.next()).await;
+        match Link::open(&shared.config, &shared.plan).await {
+            Ok(link) => return link,
+            Err(error) => {
+                tracing::warn!(%error, "still no connection to RabbitMQ");
+                shared.health.trouble(PART, &error.to_string());
+            }
+        }
+    }
+}
+
+/// Runs a background task; one that panics is told of and begun anew.
+pub(super) async fn keep_alive<R, F>(name: &'static str, shared: Arc<Shared>, run: R)
+where
+    R: Fn(Arc<Shared>) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        let task = AbortOnDropHandle::new(tokio::spawn(run(Arc::clone(&shared))));
+        match task.await {
+            Err(error) if error.is_panic() => {
+                tracing::error!(%error, "the {name} of the broker panicked; it begins anew");
+                tokio::time::sleep(backoff.next()).await;
+            }
+            Ok(()) | Err(_) => return,
+        }
+    }
+}

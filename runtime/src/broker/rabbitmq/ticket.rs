@@ -1,0 +1,54 @@
+//! The right to settle one delivery of one channel.
+
+use tokio::sync::mpsc;
+
+use super::super::{Delivery, Queue, Settlement};
+
+/// Leads to the session whose channel delivered. When that is over, nobody listens: the ticket is void.
+#[derive(Debug)]
+pub(in crate::broker) struct Ticket {
+    pub(super) tag: u64,
+    pub(super) settled: mpsc::Sender<Settled>,
+}
+
+/// What a session is told of a delivery.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Ack { tag: u64 },
+    Release { tag: u64 },
+    Copy { tag: u64, delivery: Box<Delivery>, settlement: Settlement },
+}
+
+impl Ticket {
+    pub(in crate::broker) fn is_void(&self) -> bool {
+        self.settled.is_closed()
+    }
+
+    pub(in crate::broker) fn settle(self, delivery: Delivery, settlement: Settlement) {
+        let tag = self.tag;
+        self.tell(match (&settlement, delivery.queue) {
+            (Settlement::Ack, _) => Settled::Ack { tag },
+            (Settlement::Release, _) | (Settlement::Retry { .. }, Queue::EventStore) => Settled::Release { tag },
+            (Settlement::Retry { .. }, Queue::Tasks) | (Settlement::DeadLetter { .. }, _) => {
+                Settled::Copy { tag, delivery: Box::new(delivery), settlement }
+            }
+        });
+    }
+
+    pub(in crate::broker) fn release(self) {
+        let tag = self.tag;
+        self.tell(Settled::Release { tag });
+    }
+
+    pub(super) fn acknowledge(self) {
+        let tag = self.tag;
+        self.tell(Settled::Ack { tag });
+    }
+
+    fn tell(self, settled: Settled) {
+        // The session's queue has room for its whole prefetch, and each delivery is settled once.
+        if let Err(mpsc::error::TrySendError::Full(settled)) = self.settled.try_send(settled) {
+            tracing::error!(?settled, "no room to settle a delivery: it stays unsettled until the channel closes");
+        }
+    }
+}

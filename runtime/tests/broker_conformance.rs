@@ -1,0 +1,41 @@
+//! What every broker does: one suite, on RabbitMQ with quorum queues, with classic queues, and in process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(unreachable_pub, reason = "modules that several tests share")]
+
+#[path = "support/broker_cases.rs"]
+mod cases;
+#[path = "support/broker_fixture.rs"]
+mod fixture;
+#[path = "support/vhost.rs"]
+#[allow(clippy::cast_possible_truncation, reason = "a test may cut")]
+mod vhost;
+
+macro_rules! conformance {
+    ($($case:ident)*) => {
+        mod quorum {
+            $(#[tokio::test] async fn $case() { crate::cases::$case(crate::fixture::Kind::Quorum).await; })*
+        }
+        mod classic {
+            $(#[tokio::test] async fn $case() { crate::cases::$case(crate::fixture::Kind::Classic).await; })*
+        }
+        mod in_process {
+            $(#[tokio::test] async fn $case() { crate::cases::$case(crate::fixture::Kind::InProcess).await; })*
+        }
+    };
+}
+
+conformance! {
+    a_task_with_any_key_is_delivered_as_it_was_published
+    what_is_acked_does_not_come_back
+    a_retry_comes_back_after_its_delay_with_its_properties
+    a_retry_does_not_expire_and_is_not_an_event
+    a_dead_letter_keeps_its_properties_and_says_why
+    what_expires_in_the_queue_is_a_dead_letter
+    what_is_released_or_forgotten_is_delivered_again
+    no_more_is_delivered_than_the_prefetch_allows
+    stopping_gives_back_what_was_not_handed_out
+    closing_waits_for_what_is_being_settled
+    every_event_is_delivered_once
+    a_thousand_tasks_settled_in_any_order_leave_an_empty_queue
+}

@@ -1,0 +1,73 @@
+//! A TCP proxy in front of RabbitMQ that can cut what goes through it.
+
+use std::sync::Arc;
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+/// Passes bytes on to a server, until it is told not to. Ends when dropped.
+pub struct Proxy {
+    pub port: u16,
+    open: Arc<watch::Sender<bool>>,
+    cut: Arc<Notify>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Starts on a free port in front of `server` (`host:port`).
+    pub async fn start(server: String) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let (open, cut) = (Arc::new(watch::Sender::new(true)), Arc::new(Notify::new()));
+        let accepting = tokio::spawn(accept(listener, server, Arc::clone(&open), Arc::clone(&cut)));
+        Self { port, open, cut, accepting }
+    }
+
+    /// Cuts all links. New ones are made.
+    pub fn cut(&self) {
+        self.cut.notify_waiters();
+    }
+
+    /// Cuts all links and refuses new ones.
+    pub fn refuse(&self) {
+        self.open.send_replace(false);
+        self.cut();
+    }
+
+    /// Lets new links through again.
+    pub fn restore(&self) {
+        self.open.send_replace(true);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+async fn accept(listener: TcpListener, server: String, open: Arc<watch::Sender<bool>>, cut: Arc<Notify>) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        if !*open.borrow() {
+            continue;
+        }
+        let (server, cut) = (server.clone(), Arc::clone(&cut));
+        tokio::spawn(async move {
+            let cut = cut.notified();
+            let pass = async {
+                let mut upstream = TcpStream::connect(server).await?;
+                copy_bidirectional(&mut client, &mut upstream).await
+            };
+            // Dropping both ends in the middle of their bytes is what this is for.
+            tokio::select! {
+                _ = pass => {}
+                () = cut => {}
+            }
+        });
+    }
+}
