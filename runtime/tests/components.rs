@@ -1,0 +1,142 @@
+//! The components' folder: what can't be used is known by its name and does not hold back the others; compiled code is
+//! trusted only where nobody else can have written it, and only if it is whole.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+#[path = "support/guest.rs"]
+mod guest;
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use guest::{component, guest};
+use tempfile::TempDir;
+use warren::{
+    components::{CompileCache, Compiler, ComponentStore, Components, Digest, Found},
+    sandbox::{EngineSettings, Program, Sandbox},
+};
+
+/// Longer than any test: these tests look for themselves.
+const NEVER: Duration = Duration::from_secs(3600);
+
+fn sandbox() -> Sandbox {
+    Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, max_memory: 1 << 20 }).unwrap()
+}
+
+async fn load(folder: &Path, sandbox: &Sandbox, cache: Option<CompileCache>) -> Components<Program> {
+    let store = ComponentStore::open(folder.to_str().unwrap()).unwrap();
+    let compiler = Compiler::new(sandbox.engine().clone(), cache);
+    Components::load(store, compiler, Box::new(sandbox.preparer()), NEVER).await.unwrap()
+}
+
+fn write(folder: &TempDir, name: &str, bytes: &[u8]) {
+    fs::write(folder.path().join(name), bytes).unwrap();
+}
+
+#[tokio::test]
+async fn files_that_can_not_be_used_do_not_hold_back_the_others() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    write(&folder, "good.wasm", &guest("(unreachable)"));
+    write(&folder, "text.wasm", b"hello");
+    write(&folder, "core.wasm", b"\0asm\x01\0\0\0");
+    write(&folder, "empty.wasm", b"");
+    write(&folder, "nothing.wasm", &component(""));
+    write(&folder, "notes.txt", b"not looked at");
+    write(&folder, "..wasm", b"no task has this name");
+    let components = load(folder.path(), &sandbox, None).await;
+
+    let list: Vec<_> = components
+        .list()
+        .into_iter()
+        .map(|(name, _, state)| (name.to_string(), state.map_err(|e| e.to_string())))
+        .collect();
+    let names: Vec<_> = list.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["core", "empty", "good", "nothing", "text"]);
+    for (name, state) in list {
+        match name.as_str() {
+            "good" => assert_eq!(state, Ok(Digest::of(&guest("(unreachable)")))),
+            "core" => assert!(state.unwrap_err().contains("core module")),
+            "nothing" => assert!(state.unwrap_err().contains("exports no `execute`")),
+            _ => assert!(state.unwrap_err().contains("no WebAssembly")),
+        }
+    }
+    assert!(matches!(components.find(&"good".parse().unwrap()).await, Found::Ready(_)));
+    assert!(matches!(components.find(&"text".parse().unwrap()).await, Found::Broken(_)));
+    assert!(matches!(components.find(&"missing".parse().unwrap()).await, Found::Missing));
+    // What was missing a moment ago is found as soon as it is there, without a scan.
+    write(&folder, "missing.wasm", &guest("(unreachable)"));
+    assert!(matches!(components.find(&"missing".parse().unwrap()).await, Found::Ready(_)));
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn compiled_code_is_kept_and_a_damaged_file_is_compiled_again() {
+    let (folder, cache, sandbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), sandbox());
+    write(&folder, "good.wasm", &guest("(unreachable)"));
+    let directory = cache.path().join("compiled");
+    let load_it = || async {
+        let components = load(folder.path(), &sandbox, Some(CompileCache::open(&directory).unwrap())).await;
+        let found = components.find(&"good".parse().unwrap()).await;
+        components.stop().await;
+        assert!(matches!(found, Found::Ready(_)));
+    };
+    load_it().await;
+    let files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    let whole = fs::read(&files[0]).unwrap();
+
+    // From the cache: the file is not written again.
+    let written = fs::metadata(&files[0]).unwrap().modified().unwrap();
+    load_it().await;
+    assert_eq!(fs::metadata(&files[0]).unwrap().modified().unwrap(), written);
+
+    for damaged in [&whole[..whole.len() / 2], b"", &[&whole[..100], b"x", &whole[101..]].concat()] {
+        fs::write(&files[0], damaged).unwrap();
+        load_it().await;
+        assert_eq!(fs::read(&files[0]).unwrap().len(), whole.len(), "it was not compiled again");
+    }
+}
+
+#[test]
+fn a_cache_that_others_can_write_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let told = CompileCache::open(folder.path()).unwrap_err().to_string();
+    assert!(told.contains("others may write to it (mode 777)") && told.contains("chmod 700"), "{told}");
+    let made = folder.path().join("made");
+    CompileCache::open(&made).unwrap();
+    assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn tasks_that_run_keep_the_component_that_they_began_with() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    write(&folder, "work.wasm", &guest("(unreachable)"));
+    let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
+    let compiler = Compiler::new(sandbox.engine().clone(), None);
+    let scan = Duration::from_millis(10);
+    let components = Components::load(store, compiler, Box::new(sandbox.preparer()), scan).await.unwrap();
+    let name = "work".parse().unwrap();
+    let Found::Ready(first) = components.find(&name).await else { panic!("not found") };
+    let second_bytes = guest("(drop (i32.const 1)) (unreachable)");
+    write(&folder, "work.wasm", &second_bytes);
+    let second = loop {
+        match components.find(&name).await {
+            Found::Ready(found) if found.digest == Digest::of(&second_bytes) => break found,
+            _ => tokio::time::sleep(scan).await,
+        }
+    };
+    assert!(!Arc::ptr_eq(&first, &second));
+    assert_eq!(first.digest, Digest::of(&guest("(unreachable)")));
+    fs::remove_file(folder.path().join("work.wasm")).unwrap();
+    while !components.list().is_empty() {
+        tokio::time::sleep(scan).await;
+    }
+    components.stop().await;
+    components.stop().await;
+}
