@@ -1,6 +1,25 @@
 //! warren runs untrusted tasks from RabbitMQ, each in a WebAssembly sandbox of its own, and records the life of every
 //! task and every event in a database.
 //!
-//! Under construction.
+//! A task's way leads through four parts that do not know each other; [`service`] joins them, and [`mod@retry`] decides
+//! what follows from an [`outcome`]:
+//!
+//! - [`broker`]: messages in and out
+//! - [`components`]: from a task's name to the compiled component
+//! - [`sandbox`]: from a component and a payload to an outcome
+//! - [`lifecycle`]: from an outcome to a committed row
+//!
+//! [`api`] and [`cli`] are the doors for people and programs, [`config`] is what can be set. The map with its walks is
+//! `docs/ARCHITECTURE.md`.
 
+pub mod api;
+pub mod broker;
+pub mod cli;
+pub mod components;
+pub mod config;
+pub mod lifecycle;
+pub mod masked_url;
 pub mod outcome;
+pub mod retry;
+pub mod sandbox;
+pub mod service;

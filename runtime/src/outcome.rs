@@ -67,7 +67,7 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    /// Whether the same message may succeed at another time. What can't is recorded as FAILED at once.
+    /// Whether the same message may succeed at another time.
     pub fn may_pass(self) -> bool {
         match self {
             Self::Technical
@@ -79,6 +79,18 @@ impl ErrorClass {
             | Self::BrokenComponent => true,
             Self::Invalid | Self::Business | Self::Malformed | Self::Unstorable => false,
         }
+    }
+
+    /// Whether an error as it stands in a row is one after which the message is acked and not kept for a person.
+    pub fn is_final_text(error: &str) -> bool {
+        [Self::Invalid, Self::Business]
+            .iter()
+            .any(|class| error.strip_prefix(class.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    }
+
+    /// Whether the fault lies in the message itself: its publisher has to change it, and someone has to see it.
+    pub fn is_of_the_message(self) -> bool {
+        matches!(self, Self::Malformed | Self::Unstorable)
     }
 
     /// The class's name, in snake_case.

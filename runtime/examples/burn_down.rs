@@ -1,0 +1,239 @@
+//! Measures the real binary: how long it takes for a heap of tasks, and how long one task takes that comes alone.
+//!
+//! `cargo build --release -p warren --bin warren && cargo run --release -p warren --example burn_down -- [TASKS]`
+//!
+//! Uses RABBITMQ_URL and DATABASE_URL, and both must be there for this alone: it starts `warren run` on them, which
+//! consumes what is queued there, and counts every row. `make bench` makes a virtual host and a database for it.
+
+use std::{
+    error::Error,
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+use event_driven::{
+    connection::{self, ConnectionSettings},
+    message::TaskRequest,
+    names::Attempt,
+    publisher::{Publisher, PublisherSettings},
+    topology::{self, TopologySettings},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sea_orm::{ConnectionTrait, Statement};
+use uuid::Uuid;
+use warren::lifecycle::{Database, DatabaseConfig, TaskRow};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let count: usize = std::env::args().nth(1).map_or(Ok(20_000), |count| count.parse())?;
+    let (rabbitmq, postgres) = (std::env::var("RABBITMQ_URL")?, std::env::var("DATABASE_URL")?);
+    burn_down("RabbitMQ and Postgres, tasks with a message id", count, true, &rabbitmq, &postgres).await?;
+    burn_down("RabbitMQ and Postgres, tasks without", count, false, &rabbitmq, &postgres).await?;
+    one_at_a_time(200, &rabbitmq, &postgres).await?;
+    burn_down_in_process(count).await
+}
+
+/// `warren` of this build.
+fn binary() -> Result<PathBuf> {
+    let example = std::env::current_exe()?;
+    Ok(example.parent().and_then(Path::parent).ok_or("no folder above")?.join("warren"))
+}
+
+fn components() -> Result<PathBuf> {
+    let target = binary()?.parent().and_then(Path::parent).ok_or("no folder above")?.to_owned();
+    Ok(target.join("components").canonicalize()?)
+}
+
+/// A running warren, killed if something goes wrong.
+struct Warren(Child);
+
+impl Warren {
+    fn start(command: &mut Command) -> Result<Self> {
+        command.env("WARREN_COMPONENTS_URL", components()?).env("WARREN_HTTP_ADDR", "127.0.0.1:0");
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let stderr = child.stderr.take().ok_or("no stderr")?;
+        std::thread::spawn(move || {
+            BufReader::new(stderr).lines().map_while(|line| line.ok()).for_each(|line| eprintln!("    {line}"));
+        });
+        Ok(Self(child))
+    }
+
+    /// Most memory that it has had, in MiB; user and system time so far, in seconds.
+    fn usage(&self) -> Result<(u64, f64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+        let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse()?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        // Fields 14 and 15 of proc(5), in ticks of 10 ms; two fields stand before the name's end.
+        let ticks: u64 = fields.get(11..13).ok_or("no times")?.iter().filter_map(|n| n.parse::<u64>().ok()).sum();
+        Ok((kib / 1024, ticks as f64 / 100.0))
+    }
+
+    fn stop(mut self) -> Result<()> {
+        Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Warren {
+    fn drop(&mut self) {
+        // It has ended by itself, as a rule.
+        let _ = self.0.kill();
+    }
+}
+
+async fn publisher(rabbitmq: &str) -> Result<(std::sync::Arc<event_driven::lapin::Connection>, Publisher)> {
+    let settings =
+        ConnectionSettings { address: rabbitmq.parse()?, name: "bench".into(), timeout: Duration::from_secs(5) };
+    let connection = std::sync::Arc::new(connection::connect(&settings).await?);
+    topology::apply(&connection, &topology::plan(&TopologySettings::default())).await?;
+    let publisher = Publisher::new(connection.clone(), &PublisherSettings::default()).await?;
+    Ok((connection, publisher))
+}
+
+fn task(n: usize, with_id: bool) -> Result<TaskRequest> {
+    Ok(TaskRequest {
+        routing_key: "routing.task.run.echo".into(),
+        task_name: "echo".parse()?,
+        payload: format!(r#"{{"n":{n},"text":"a task of some eighty bytes, as one of this kind has"}}"#).parse()?,
+        producer_app: "bench".parse()?,
+        correlation_id: Uuid::now_v7().to_string().parse()?,
+        message_id: if with_id { Some(Uuid::now_v7().to_string().parse()?) } else { None },
+        reply_to: None,
+        attempt: Attempt::FIRST,
+        traceparent: None,
+        tracestate: None,
+    })
+}
+
+async fn completed(database: &Database) -> Result<usize> {
+    let sql = "SELECT count(*) AS n FROM task_store WHERE status = 'COMPLETED'";
+    let connection = database.connection();
+    let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
+    let n: i64 = row.ok_or("no row")?.try_get("", "n")?;
+    Ok(usize::try_from(n)?)
+}
+
+/// From the start of the process until all rows are COMPLETED.
+async fn wait_until_done(database: &Database, warren: &Warren, count: usize, what: &str) -> Result<()> {
+    let (started, mut first) = (Instant::now(), None);
+    loop {
+        let done = completed(database).await?;
+        if done > 0 && first.is_none() {
+            first = Some((started.elapsed(), done));
+        }
+        if done >= count {
+            let took = started.elapsed();
+            let (peak, cpu) = warren.usage()?;
+            let (from, already) = first.unwrap_or((Duration::ZERO, 0));
+            let rate = (done - already) as f64 / (took - from).as_secs_f64();
+            println!(
+                "{what}: {count} tasks COMPLETED {:.2} s after the start of the process ({:.0}/s; {rate:.0}/s from the first \
+                 commit on), {peak} MiB at most, {cpu:.2} s of processor time",
+                took.as_secs_f64(),
+                count as f64 / took.as_secs_f64()
+            );
+            return Ok(());
+        }
+        if started.elapsed() > Duration::from_secs(120) {
+            return Err(format!("{done} of {count} after 120 s").into());
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+async fn burn_down(what: &str, count: usize, with_id: bool, rabbitmq: &str, postgres: &str) -> Result<()> {
+    let database = Database::connect(&DatabaseConfig::new(postgres)).await?;
+    database.migrate().await?;
+    database.connection().execute_unprepared("TRUNCATE task_store").await?;
+    let (_connection, publisher) = publisher(rabbitmq).await?;
+    let started = Instant::now();
+    stream::iter(0..count)
+        .map(|n| Ok::<_, Box<dyn Error>>((n, publisher.clone())))
+        .try_for_each_concurrent(
+            512,
+            |(n, publisher)| async move { Ok(publisher.publish_task(&task(n, with_id)?).await?) },
+        )
+        .await?;
+    println!("published with confirms: {:.0}/s", count as f64 / started.elapsed().as_secs_f64());
+    let warren = Warren::start(Command::new(binary()?).arg("run"))?;
+    wait_until_done(&database, &warren, count, what).await?;
+    warren.stop()?;
+    database.close().await;
+    Ok(())
+}
+
+/// From the publish to the answer, which is given after the row is committed.
+async fn one_at_a_time(count: usize, rabbitmq: &str, postgres: &str) -> Result<()> {
+    use event_driven::lapin::{
+        options::{BasicConsumeOptions, QueueDeclareOptions},
+        types::FieldTable,
+    };
+    let warren = Warren::start(Command::new(binary()?).arg("run"))?;
+    let (connection, publisher) = publisher(rabbitmq).await?;
+    let channel = connection.create_channel().await?;
+    let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let mut answers = channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default()).await?;
+    let mut micros = Vec::new();
+    for n in 0..count + 20 {
+        let mut request = task(n, true)?;
+        request.reply_to = Some(queue.name().as_str().parse()?);
+        let started = Instant::now();
+        publisher.publish_task(&request).await?;
+        answers.next().await.ok_or("no answer")??;
+        // The first ones find caches cold, and the runtime still starting.
+        if n >= 20 {
+            micros.push(started.elapsed().as_micros());
+        }
+    }
+    micros.sort_unstable();
+    let at = |share: usize| micros.get((micros.len() - 1) * share / 100).copied().unwrap_or_default();
+    println!("one at a time, publish to answer after commit: p50 {} µs, p99 {} µs", at(50), at(99));
+    warren.stop()?;
+    let database = Database::connect(&DatabaseConfig::new(postgres)).await?;
+    let sql = "SELECT percentile_disc(array[0.5, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at) * 1e6) \
+               ::text AS p FROM (SELECT * FROM task_store ORDER BY created_at DESC LIMIT 200) AS newest";
+    let connection = database.connection();
+    let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
+    let p: String = row.ok_or("no row")?.try_get("", "p")?;
+    println!("of it, from the delivery until the outcome is known (created_at to finished_at): p50, p99 = {p} µs");
+    Ok(())
+}
+
+/// Rows that were accepted before the start, as after a crash: `warren dev` takes them up.
+async fn burn_down_in_process(count: usize) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let url = format!("sqlite://{}/warren.db", folder.path().display());
+    let database = Database::connect(&DatabaseConfig::new(url)).await?;
+    database.migrate().await?;
+    let rows = (0..count).map(|n| {
+        let request = task(n, true)?;
+        let message_id = request.message_id.as_ref().ok_or("has an id")?;
+        let mut row = TaskRow::new(warren::service::id_of_message(&request.producer_app, message_id), Utc::now());
+        row.task_name = Some("echo".into());
+        row.payload = Some(request.payload.shared());
+        row.producer_app = Some(request.producer_app.shared());
+        row.correlation_id = Some(request.correlation_id.shared());
+        row.message_id = Some(message_id.shared());
+        row.routing_key = Some(request.routing_key.as_str().into());
+        Ok::<_, Box<dyn Error>>(row)
+    });
+    let recorder = warren::lifecycle::Recorder::start(&database);
+    let rows: Vec<_> = rows.collect::<Result<_>>()?;
+    futures_util::future::try_join_all(rows.into_iter().map(|row| recorder.record(row))).await?;
+    recorder.stop(Duration::from_secs(10)).await;
+    let warren = Warren::start(Command::new(binary()?).arg("dev").arg("--data").arg(folder.path()))?;
+    wait_until_done(&database, &warren, count, "warren dev: broker in process and SQLite").await?;
+    warren.stop()
+}

@@ -1,0 +1,123 @@
+//! HTTP: submit tasks and events, read what became of them, ask whether the service is well. The same in `warren run`
+//! and `warren dev`.
+//!
+//! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Asks nobody for a
+//! password, which is why it listens on loopback only unless told otherwise.
+
+mod events;
+mod health;
+mod page;
+mod problem;
+mod tasks;
+mod wait;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{Router, extract::DefaultBodyLimit, response::IntoResponse, routing::get};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use self::{events::EventView, problem::Problem, tasks::TaskView};
+use crate::service::Service;
+
+/// What the description says of the whole; the paths and the schemas come from the handlers.
+#[derive(OpenApi)]
+#[openapi(info(title = "warren", license(name = "Apache-2.0", identifier = "Apache-2.0")))]
+struct Description;
+
+/// The routes and their description. [`server`] serves both; the command line and the tests read the description.
+fn routes() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(tasks::submit, tasks::list))
+        .routes(routes!(tasks::show))
+        .routes(routes!(events::publish, events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+}
+
+/// The OpenAPI description of the interface.
+pub fn description() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+/// Why the interface could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("http.addr {addr}: {}", tell(.source))]
+pub struct ServeError {
+    addr: SocketAddr,
+    source: io::Error,
+}
+
+fn tell(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "something else listens there already; choose another address (WARREN_HTTP_ADDR), or port 0 for a free one"
+                .into()
+        }
+        _ => format!("can't listen there: {error}"),
+    }
+}
+
+/// The interface, bound and not yet served: a port in use is known before anything is started.
+pub struct Bound {
+    listener: TcpListener,
+    /// Where it listens; the port is the real one where port 0 was asked for.
+    pub addr: SocketAddr,
+}
+
+/// A served interface.
+pub struct Server {
+    stop: CancellationToken,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+/// Binds the interface.
+///
+/// # Errors
+/// If the address can't be listened on.
+pub async fn bind(addr: SocketAddr) -> Result<Bound, ServeError> {
+    let failed = |source| ServeError { addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    if !addr.ip().is_loopback() {
+        tracing::warn!(%addr, "HTTP is open to others at {addr}, and asks nobody for a password");
+    }
+    Ok(Bound { listener, addr })
+}
+
+impl Bound {
+    /// Serves until [`Server::stop`].
+    pub fn serve(self, service: Arc<Service>) -> Server {
+        let stop = CancellationToken::new();
+        let served = axum::serve(self.listener, router(service)).with_graceful_shutdown(stop.clone().cancelled_owned());
+        Server { stop, serving: tokio::spawn(served.into_future()) }
+    }
+}
+
+impl Server {
+    /// Ends the interface. Requests that wait for an outcome are answered by their own time limit or cut off with the
+    /// process, whichever comes first: the service whose outcome they wait for has stopped already.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let patience = std::time::Duration::from_secs(1);
+        match tokio::time::timeout(patience, self.serving).await {
+            Ok(Ok(Ok(()))) | Err(_) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "HTTP ended with an error: {error}"),
+            Ok(Err(panic)) => tracing::error!(%panic, "HTTP ended with a panic: {panic}"),
+        }
+    }
+}
+
+fn router(service: Arc<Service>) -> Router {
+    let limit = usize::try_from(service.parts().config.broker.max_body.as_u64()).unwrap_or(usize::MAX);
+    let (router, description) = routes().split_for_parts();
+    router
+        .route("/openapi.json", get(|| async { axum::Json(description).into_response() }))
+        .fallback(|| async { Problem::not_found("there is nothing at this path; /openapi.json lists what there is") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(limit))
+        .with_state(service)
+}

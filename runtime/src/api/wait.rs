@@ -1,0 +1,18 @@
+//! The query parameter `wait`: how long a request may wait for an outcome.
+
+use std::time::Duration;
+
+use super::problem::Problem;
+
+/// The longest wait, so that no connection is held for ever.
+const MAX_WAIT: Duration = Duration::from_secs(300);
+
+/// Reads `wait`: `10s`, `500ms`, `1m`.
+pub(super) fn parse(wait: Option<&str>) -> Result<Option<Duration>, Problem> {
+    let Some(text) = wait else { return Ok(None) };
+    match humantime::parse_duration(text) {
+        Ok(wait) if wait <= MAX_WAIT => Ok(Some(wait)),
+        Ok(_) => Err(Problem::bad_request(format!("wait={text} is longer than {} s", MAX_WAIT.as_secs()))),
+        Err(error) => Err(Problem::bad_request(format!("wait={text} is no duration like 10s: {error}"))),
+    }
+}

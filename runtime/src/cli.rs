@@ -1,0 +1,108 @@
+//! The command line: one file a subcommand. The binary's edge, where errors become text and exit codes.
+
+mod client;
+mod completions;
+mod component;
+mod config;
+mod dev;
+mod doctor;
+mod event;
+mod logging;
+mod migrate;
+mod output;
+mod payload;
+mod reader;
+mod run;
+mod sender;
+mod settings;
+mod signals;
+mod start;
+mod task;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Runs untrusted tasks from RabbitMQ, each in a WebAssembly sandbox of its own, and records every task and event.
+#[derive(Debug, Parser)]
+#[command(name = "warren", version, about, after_help = EXAMPLES, propagate_version = true)]
+struct Cli {
+    /// The settings' file. Without it, warren.toml in the current directory, if there is one.
+    #[arg(long, global = true, env = "WARREN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  warren dev                                             everything in one process, nothing else needed
+  warren task publish echo --payload '{\"a\":1}' --wait    ask for a task and wait for its outcome
+  warren component new resize                            start a component of your own
+  RABBITMQ_URL=amqp://… DATABASE_URL=postgres://… warren run
+";
+
+/// One variant a subcommand; what it does is in the file of its name.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service, on RABBITMQ_URL and DATABASE_URL
+    Run(run::Args),
+    /// Run everything in one process: broker, SQLite and HTTP included, nothing else needed
+    Dev(dev::Args),
+    /// Publish tasks and read what became of them
+    #[command(subcommand)]
+    Task(task::Command),
+    /// Publish events and read which were stored
+    #[command(subcommand)]
+    Event(event::Command),
+    /// Write, upload and list components
+    #[command(subcommand)]
+    Component(component::Command),
+    /// Bring the database's schema up to date, or back, or show where it stands
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    /// Show the settings in force, each with where it came from
+    Config(config::Args),
+    /// Check that everything warren needs is reachable and right
+    Doctor(doctor::Args),
+    /// Print a completion script for your shell
+    Completions(completions::Args),
+}
+
+/// Parses the command line, runs the command, and turns its error into text and an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("warren").build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&anyhow::Error::new(error).context("no threads could be started"), 1),
+    };
+    let result = runtime.block_on(dispatch(&cli));
+    // What still runs on a blocking thread (a compilation, a file) must not hold up the exit.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|error| output::fail(&error, 1))
+}
+
+async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let file = cli.config.as_deref();
+    match &cli.command {
+        Command::Run(args) => run::execute(file, args).await,
+        Command::Dev(args) => dev::execute(file, args).await,
+        Command::Task(command) => task::execute(file, command).await,
+        Command::Event(command) => event::execute(file, command).await,
+        Command::Component(command) => component::execute(file, command).await,
+        Command::Migrate(command) => migrate::execute(file, command).await,
+        Command::Config(args) => config::execute(file, args),
+        Command::Doctor(args) => doctor::execute(file, args).await,
+        Command::Completions(args) => completions::execute(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

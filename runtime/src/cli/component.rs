@@ -1,0 +1,167 @@
+//! `warren component`: start a component of your own, upload it, list what is there.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use bytesize::ByteSize;
+use clap::Subcommand;
+use event_driven::names::TaskName;
+use serde_json::json;
+
+use super::{output, settings};
+use crate::{
+    components::{Compiler, ComponentStore, Digest},
+    sandbox::{EngineSettings, Sandbox},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write the crate of a new component into a folder of its name
+    #[command(
+        after_help = "Examples:\n  warren component new resize\n  warren component new resize --sdk ../warren/tasks-wasm/sdk"
+    )]
+    New(New),
+    /// Check a component and put it where the runtimes find it
+    #[command(
+        after_help = "Examples:\n  warren component push target/wasm32-wasip2/release/resize.wasm\n  warren component push build/out.wasm --name resize"
+    )]
+    Push(Push),
+    /// List the components that are there
+    #[command(after_help = "Examples:\n  warren component list\n  warren component list --output json")]
+    List(List),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// The component's name, under which tasks ask for it
+    name: TaskName,
+    /// Where the crate `warren-task` lies. Without it: `tasks-wasm/sdk` of the checkout around this folder, else the
+    /// released version
+    #[arg(long, value_name = "DIR")]
+    sdk: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Push {
+    /// The component, compiled for wasm32-wasip2
+    file: PathBuf,
+    /// The name under which tasks ask for it. Without it, the file's name
+    #[arg(long)]
+    name: Option<TaskName>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    output: output::Output,
+}
+
+pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::New(args) => new(args)?,
+        Command::Push(args) => push(file, args).await?,
+        Command::List(args) => list(file, args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The files of a new crate. `{{name}}` and `{{warren_task}}` are filled in.
+const TEMPLATE: [(&str, &str); 4] = [
+    ("Cargo.toml", include_str!("../../../tasks-wasm/template/Cargo.toml")),
+    ("src/lib.rs", include_str!("../../../tasks-wasm/template/src/lib.rs")),
+    ("README.md", include_str!("../../../tasks-wasm/template/README.md")),
+    (".gitignore", include_str!("../../../tasks-wasm/template/.gitignore")),
+];
+
+fn new(args: &New) -> anyhow::Result<()> {
+    let name = args.name.as_str();
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.contains('.') {
+        bail!("{name} can't be the name of a crate: begin with a small letter, and use no dot");
+    }
+    let folder = Path::new(name);
+    if folder.exists() {
+        bail!("{name} is there already");
+    }
+    let sdk = match &args.sdk {
+        Some(sdk) => Some(sdk.canonicalize().with_context(|| format!("--sdk {}", sdk.display()))?),
+        None => surrounding_sdk()?,
+    };
+    let dependency = match sdk {
+        Some(sdk) => format!("{{ path = {:?} }}", sdk.display().to_string()),
+        None => format!("{:?}", env!("CARGO_PKG_VERSION")),
+    };
+    for (path, text) in TEMPLATE {
+        let path = folder.join(path);
+        let text = text.replace("{{name}}", name).replace("{{warren_task}}", &dependency);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    let file = name.replace('-', "_");
+    output::print_text(&format!(
+        "{name}/ is a component that works. Next:\n  cd {name}\n  cargo build --release --target wasm32-wasip2\n  \
+         warren component push target/wasm32-wasip2/release/{file}.wasm\n  \
+         warren task publish {file} --payload '{{\"who\":\"world\"}}' --wait"
+    ))?;
+    Ok(())
+}
+
+/// `tasks-wasm/sdk` of this folder or of one around it.
+fn surrounding_sdk() -> io::Result<Option<PathBuf>> {
+    let here = std::env::current_dir()?;
+    Ok(here.ancestors().map(|folder| folder.join("tasks-wasm/sdk")).find(|sdk| sdk.join("Cargo.toml").is_file()))
+}
+
+async fn push(file: Option<&Path>, args: &Push) -> anyhow::Result<()> {
+    let config = settings::load(file, Vec::new())?.config;
+    let path = args.file.display();
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => {
+            let stem = args.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            stem.parse().with_context(|| format!("{path}: the file's name is no task's name; use --name"))?
+        }
+    };
+    let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
+    let digest =
+        check(&config, bytes.clone()).await.with_context(|| format!("{path} can't be a component of warren"))?;
+    let size = ByteSize(bytes.len() as u64);
+    ComponentStore::open_or_create(&config.components.url)?.put(&name, bytes).await?;
+    output::print_text(&format!("{name} is in {} ({size}, {digest})", config.components.url))?;
+    Ok(())
+}
+
+/// Does what a runtime does when it loads the file.
+async fn check(config: &crate::config::Config, bytes: Bytes) -> anyhow::Result<Digest> {
+    let max_memory = usize::try_from(config.sandbox.memory.as_u64())?;
+    let sandbox = Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, max_memory })?;
+    let (digest, component) = Compiler::new(sandbox.engine().clone(), None).compile(bytes).await?;
+    sandbox.prepare(&component)?;
+    Ok(digest)
+}
+
+async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<()> {
+    let config = settings::load(file, Vec::new())?.config;
+    let store = ComponentStore::open(&config.components.url)?;
+    let mut components = Vec::new();
+    for stored in store.list().await? {
+        let digest = Digest::of(&store.read(&stored.name).await?);
+        components.push((stored, digest));
+    }
+    args.output.print(
+        &["name", "size", "modified", "digest"],
+        &components,
+        |(stored, digest)| {
+            let modified = stored.modified.format("%Y-%m-%d %H:%M:%SZ").to_string();
+            vec![stored.name.to_string(), ByteSize(stored.size).to_string(), modified, digest.to_string()]
+        },
+        |(stored, digest)| {
+            json!({ "name": stored.name.as_str(), "size_bytes": stored.size, "modified": stored.modified, "digest": digest.as_str() })
+        },
+    )?;
+    Ok(())
+}

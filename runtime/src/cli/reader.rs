@@ -1,0 +1,93 @@
+//! Where reading commands read: the database of the settings, or a running warren over HTTP where none is set. Rows come
+//! as the same JSON either way.
+
+use anyhow::Context;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{client::Client, migrate};
+use crate::{
+    api::{EventView, TaskView},
+    config::Config,
+    lifecycle::{Database, EventFilter, RoutingKeyFilter, TaskFilter},
+};
+
+pub(super) enum Reader {
+    Database(Database),
+    Http(Client),
+}
+
+impl Reader {
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        if config.database.url.is_empty() {
+            return Ok(Self::Http(Client::new(config)?));
+        }
+        Ok(Self::Database(migrate::connect(config).await?))
+    }
+
+    pub(super) async fn tasks(&self, filter: &TaskFilter, limit: u64) -> anyhow::Result<Vec<Value>> {
+        match self {
+            Self::Database(database) => {
+                let rows = database.list_tasks(filter, limit, None).await?;
+                rows.into_iter().map(|row| Ok(serde_json::to_value(TaskView::from(row))?)).collect()
+            }
+            Self::Http(client) => {
+                let query = query([
+                    ("status", filter.status.map(|status| status.to_string())),
+                    ("task_name", filter.task_name.clone()),
+                    ("producer_app", filter.producer_app.clone()),
+                    ("correlation_id", filter.correlation_id.clone()),
+                    ("limit", Some(limit.to_string())),
+                ]);
+                items(client.get("/v1/tasks", &query).await?)
+            }
+        }
+    }
+
+    pub(super) async fn task(&self, id: Uuid) -> anyhow::Result<Option<Value>> {
+        match self {
+            Self::Database(database) => {
+                let row = database.find_task(id).await?;
+                Ok(row.map(|row| serde_json::to_value(TaskView::from(row))).transpose()?)
+            }
+            Self::Http(client) => client.get(&format!("/v1/tasks/{id}"), &[]).await,
+        }
+    }
+
+    pub(super) async fn events(&self, filter: &EventFilter, limit: u64) -> anyhow::Result<Vec<Value>> {
+        match self {
+            Self::Database(database) => {
+                let rows = database.list_events(filter, limit, None).await?;
+                rows.into_iter().map(|row| Ok(serde_json::to_value(EventView::from(row))?)).collect()
+            }
+            Self::Http(client) => {
+                let query = query([
+                    ("routing_key", filter.routing_key.as_ref().map(key)),
+                    ("producer_app", filter.producer_app.clone()),
+                    ("correlation_id", filter.correlation_id.clone()),
+                    ("limit", Some(limit.to_string())),
+                ]);
+                items(client.get("/v1/events", &query).await?)
+            }
+        }
+    }
+}
+
+fn key(filter: &RoutingKeyFilter) -> String {
+    match filter {
+        RoutingKeyFilter::Exact(key) | RoutingKeyFilter::Prefix(key) => key.clone(),
+    }
+}
+
+/// The parameters that are set.
+fn query<const N: usize>(parameters: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn items(page: Option<Value>) -> anyhow::Result<Vec<Value>> {
+    let items = page.and_then(|mut page| page.get_mut("items").map(Value::take));
+    match items {
+        Some(Value::Array(items)) => Ok(items),
+        _ => None.context("the answer is no page of items: is this a warren, and of this version?"),
+    }
+}

@@ -1,0 +1,61 @@
+//! `warren run`: the service, on RabbitMQ and a database.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::bail;
+
+use super::{logging, migrate, settings, signals::Signals, start};
+use crate::{
+    api,
+    broker::Broker,
+    config::Config,
+    service::{Parts, Service},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  RABBITMQ_URL=amqp://guest:guest@localhost:5672 DATABASE_URL=postgres://warren@localhost/warren warren run
+  warren run --config /etc/warren.toml --no-migrate
+
+Every setting has a variable WARREN_<SECTION>_<KEY>; `warren config` lists them with their values.")]
+pub(super) struct Args {
+    /// Leave the database's schema as it is
+    #[arg(long)]
+    no_migrate: bool,
+    /// Where HTTP listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    http_addr: Option<String>,
+    /// Where the components are
+    #[arg(long, value_name = "DIR")]
+    components: Option<String>,
+}
+
+pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
+    let mut flags = Vec::new();
+    flags.extend(settings::flag("http-addr", "http.addr", args.http_addr.as_ref()));
+    flags.extend(settings::flag("components", "components.url", args.components.as_ref()));
+    flags.extend(args.no_migrate.then(|| ("no-migrate".into(), "service.migrate".into(), "false".into())));
+    let loaded = settings::load(file, flags)?;
+    let config = loaded.config;
+    logging::init(&config.log)?;
+    let mut signals = Signals::listen()?;
+    if config.broker.url.is_empty() {
+        bail!(
+            "no broker is configured: set RABBITMQ_URL (amqp://user:password@host:5672), or use `warren dev`, which needs none"
+        );
+    }
+    start::warn_of_variables(&loaded.unknown_variables);
+    let bound = api::bind(config.http.addr).await?;
+    let Some(parts) = start::unless_stopped(&mut signals, build(config)).await else { return Ok(ExitCode::SUCCESS) };
+    start::serve(Service::start(parts?).await, bound, signals).await
+}
+
+async fn build(config: Config) -> anyhow::Result<Parts> {
+    let database = migrate::connect(&config).await?;
+    if config.service.migrate {
+        database.migrate().await?;
+    }
+    let broker = Broker::connect(config.to_broker()?).await?;
+    start::parts(config, broker, database).await
+}

@@ -1,0 +1,95 @@
+//! Builds the parts from the settings, as `warren run` and `warren dev` both do.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+
+use crate::{
+    api,
+    broker::Broker,
+    cli::signals::{self, Signals},
+    components::{CompileCache, Compiler, ComponentStore, Components},
+    config::Config,
+    lifecycle::{Database, Lookups, Recorder},
+    sandbox::{EngineSettings, Sandbox},
+    service::{Parts, Service},
+};
+
+/// Builds everything that the service needs but the two connections, which are given.
+pub(super) async fn parts(config: Config, broker: Broker, database: Database) -> anyhow::Result<Parts> {
+    let sandbox = Sandbox::new(&engine_settings(&config)?)?;
+    let store = ComponentStore::open(&config.components.url)?;
+    let compiler = Compiler::new(sandbox.engine().clone(), compile_cache(&config));
+    let components = Components::load(store, compiler, Box::new(sandbox.preparer()), config.components.scan).await?;
+    let (recorder, lookups) = (Recorder::start(&database), Lookups::start(&database));
+    Ok(Parts { broker, components, sandbox, recorder, lookups, database, config })
+}
+
+/// Serves until a signal asks for a stop, then stops in order: the service, and HTTP last.
+pub(super) async fn serve(service: Arc<Service>, bound: api::Bound, mut signals: Signals) -> anyhow::Result<ExitCode> {
+    let (addr, grace) = (bound.addr, service.parts().config.service.grace);
+    let server = bound.serve(service.clone());
+    tracing::info!("ready; HTTP at http://{addr}");
+    let asked = tokio::select! {
+        signal = signals.next() => Some(signal),
+        () = service.broken() => None,
+    };
+    if let Some(signal) = asked {
+        let grace = humantime::format_duration(grace);
+        tracing::info!("{signal}: stopping; running tasks have {grace} (once more to skip that)");
+    }
+    let report = service
+        .stop(grace, async move {
+            signals.next().await;
+        })
+        .await;
+    server.stop().await;
+    service.parts().database.close().await;
+    Ok(signals::exit_code(report.clean && asked.is_some()))
+}
+
+/// What is built, or `None` if a signal came before that was done: then nothing has begun that could be stopped.
+pub(super) async fn unless_stopped<T>(signals: &mut Signals, build: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        built = build => Some(built),
+        signal = signals.next() => {
+            tracing::info!("{signal}: stopped before the start was over");
+            None
+        }
+    }
+}
+
+/// A variable that was meant to set something should not be passed over in silence.
+pub(super) fn warn_of_variables(unknown: &[String]) {
+    if !unknown.is_empty() {
+        tracing::warn!("variables that set nothing: {}; `warren config` lists the settings", unknown.join(", "));
+    }
+}
+
+pub(super) fn engine_settings(config: &Config) -> anyhow::Result<EngineSettings> {
+    let sandbox = &config.sandbox;
+    let threads = match sandbox.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let max_memory =
+        usize::try_from(sandbox.memory.as_u64()).context("sandbox.memory is too large for this machine")?;
+    Ok(EngineSettings { concurrency: sandbox.concurrency, threads, max_memory })
+}
+
+/// Where compiled code is kept. A cache that can't be used costs time at each start and nothing else.
+fn compile_cache(config: &Config) -> Option<CompileCache> {
+    let directory = match config.components.cache.as_os_str().is_empty() {
+        false => config.components.cache.clone(),
+        true => user_cache()?.join("warren"),
+    };
+    CompileCache::open(&directory)
+        .inspect_err(|error| tracing::warn!(%error, "components.cache {}: {error}", directory.display()))
+        .ok()
+}
+
+/// `$XDG_CACHE_HOME`, else `~/.cache`. Source: the XDG base directory specification.
+fn user_cache() -> Option<PathBuf> {
+    let of = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    of("XDG_CACHE_HOME").or_else(|| of("HOME").map(|home| home.join(".cache")))
+}

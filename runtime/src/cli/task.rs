@@ -1,0 +1,182 @@
+//! `warren task`: ask for a task, list tasks, show one.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use clap::Subcommand;
+use entity::TaskStatus;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{output, payload, reader::Reader, sender, settings};
+use crate::lifecycle::TaskFilter;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Ask for a task: on RABBITMQ_URL, or over HTTP where that is not set
+    #[command(after_help = PUBLISH_HELP)]
+    Publish(Publish),
+    /// List tasks, newest first: from DATABASE_URL, or over HTTP where that is not set
+    #[command(
+        after_help = "Examples:\n  warren task list\n  warren task list --status failed --limit 10\n  warren task list --name echo --output json"
+    )]
+    List(List),
+    /// Show one task
+    #[command(after_help = "Examples:\n  warren task show 019a3b7c-…")]
+    Show(Show),
+}
+
+const PUBLISH_HELP: &str = "\
+Exits with 0; with --wait: 0 if the task COMPLETED, 1 if it FAILED, 2 if it could not be asked for or is not over in time.
+
+Examples:
+  warren task publish echo --payload '{\"a\":1}' --wait
+  warren task publish thumbnail --payload @picture.json --message-id order-17
+  jq -c .order cart.json | warren task publish process_order --payload - --wait";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Publish {
+    /// The component that is to run
+    pub(super) name: String,
+    /// What it is given: JSON, @FILE, or - for stdin
+    #[arg(long, default_value = "null", allow_hyphen_values = true, value_name = "JSON|@FILE|-")]
+    payload: String,
+    /// Wait for the outcome and print it
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// How long to wait
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Duration,
+    /// Who asks. Default: service.name
+    #[arg(long)]
+    pub(super) producer: Option<String>,
+    /// Ties the task to what else happens for the same cause. Default: a new UUID
+    #[arg(long)]
+    pub(super) correlation_id: Option<String>,
+    /// The same id of the same producer is executed to completion once. Default: a new UUID
+    #[arg(long)]
+    pub(super) message_id: Option<String>,
+    /// Default: routing.task.run.NAME
+    #[arg(long)]
+    pub(super) routing_key: Option<String>,
+    #[command(flatten)]
+    output: output::Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// Only tasks that stand there
+    #[arg(long, value_parser = status)]
+    status: Option<TaskStatus>,
+    /// Only tasks for this component
+    #[arg(long)]
+    name: Option<String>,
+    /// Only tasks of this producer
+    #[arg(long)]
+    producer: Option<String>,
+    /// Only tasks with this correlation id
+    #[arg(long)]
+    correlation_id: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    limit: u64,
+    #[command(flatten)]
+    output: output::Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    /// The task's id
+    id: Uuid,
+    #[command(flatten)]
+    output: output::Output,
+}
+
+fn status(text: &str) -> Result<TaskStatus, String> {
+    let known = TaskStatus::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text));
+    known.ok_or_else(|| format!("a status is one of {}", TaskStatus::ALL.map(TaskStatus::as_str).join(", ")))
+}
+
+pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Publish(args) => publish(file, args).await.or_else(|error| Ok(output::fail(&error, 2))),
+        Command::List(args) => list(file, args).await,
+        Command::Show(args) => show(file, args).await,
+    }
+}
+
+async fn publish(file: Option<&Path>, args: &Publish) -> anyhow::Result<ExitCode> {
+    let config = settings::load(file, Vec::new())?.config;
+    let payload = payload::read(&args.payload)?;
+    let task = sender::publish_task(&config, args, payload).await?;
+    match args.output.output {
+        output::Format::Json => output::print_json(&task)?,
+        output::Format::Table => print_one(&task)?,
+    }
+    match (args.wait, task.get("status").and_then(Value::as_str)) {
+        (false, _) | (true, Some("COMPLETED")) => Ok(ExitCode::SUCCESS),
+        (true, Some("FAILED" | "CANCELLED")) => Ok(ExitCode::from(1)),
+        (true, _) => anyhow::bail!("the task is not over after {}", humantime::format_duration(args.timeout)),
+    }
+}
+
+async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<ExitCode> {
+    let config = settings::load(file, Vec::new())?.config;
+    let filter = TaskFilter {
+        status: args.status,
+        task_name: args.name.clone(),
+        producer_app: args.producer.clone(),
+        correlation_id: args.correlation_id.clone(),
+    };
+    let tasks = Reader::open(&config).await?.tasks(&filter, args.limit).await?;
+    args.output.print(
+        &["id", "status", "task", "attempt", "created", "took", "error"],
+        &tasks,
+        |task| {
+            vec![
+                text(task, "id_task"),
+                output::styled(&text(task, "status")),
+                text(task, "task_name"),
+                text(task, "attempt"),
+                output::time(&text(task, "created_at")),
+                output::took(&text(task, "started_at"), &text(task, "finished_at")),
+                output::shortened(&text(task, "error")),
+            ]
+        },
+        Value::clone,
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(file: Option<&Path>, args: &Show) -> anyhow::Result<ExitCode> {
+    let config = settings::load(file, Vec::new())?.config;
+    let task = Reader::open(&config).await?.task(args.id).await?;
+    let task = task.with_context(|| format!("no task has the id {}", args.id))?;
+    match args.output.output {
+        output::Format::Json => output::print_json(&task)?,
+        output::Format::Table => print_one(&task)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each field that is set.
+fn print_one(task: &Value) -> anyhow::Result<()> {
+    for (name, value) in task.as_object().into_iter().flatten() {
+        match (name.as_str(), value) {
+            (_, Value::Null) => {}
+            ("status", Value::String(status)) => output::print_text(&format!("{name:<17} {}", output::styled(status)))?,
+            (_, Value::String(text)) => output::print_text(&format!("{name:<17} {text}"))?,
+            (_, other) => output::print_text(&format!("{name:<17} {other}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// What a field says, as text; empty where it says nothing.
+fn text(task: &Value, field: &str) -> String {
+    match task.get(field) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}

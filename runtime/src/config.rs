@@ -1,0 +1,240 @@
+//! Every setting, its default, and what it means. One [`Config`], a section a part.
+//!
+//! `defaults < warren.toml < environment < flags`; how they are put together is in [`mod@load`]. The environment has
+//! `WARREN_<SECTION>_<KEY>` for each setting, and `RABBITMQ_URL`, `DATABASE_URL`, `SERVICE_NAME` as existing deployments
+//! have them.
+
+pub mod load;
+mod parts;
+mod validate;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// The settings of one process.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Who this is, and how it stops.
+    pub service: Service,
+    /// The connection to RabbitMQ.
+    pub broker: Broker,
+    /// What is declared on RabbitMQ.
+    pub topology: Topology,
+    /// The connection to the database.
+    pub database: Database,
+    /// Where components come from.
+    pub components: Components,
+    /// What bounds each execution.
+    pub sandbox: Sandbox,
+    /// When a task that failed is tried again.
+    pub retry: Retry,
+    /// The HTTP interface.
+    pub http: Http,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// `[service]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// The name under which this service publishes and shows up at the broker. `SERVICE_NAME` sets it too.
+    pub name: String,
+    /// How long running tasks may go on after a stop was asked for. What is not done then goes back to its queue.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+    /// Whether `warren run` brings the database's schema up to date at its start.
+    pub migrate: bool,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self { name: "warren".into(), grace: Duration::from_secs(30), migrate: true }
+    }
+}
+
+/// `[broker]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Broker {
+    /// `amqp://user:password@host:port/vhost`, or `amqps://`. `RABBITMQ_URL` sets it too. Empty: none is configured.
+    pub url: String,
+    /// Deliveries that may be unsettled at once, over all channels. It has to cover what is executed and what waits for
+    /// its commit; what is above that is withheld from other runtimes.
+    pub prefetch: u16,
+    /// Channels among which the prefetch is split. Acks of one channel never wait for those of another.
+    pub channels: u16,
+    /// How long a connection may take to be made at start.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// The largest body that is taken for a task or an event; a larger one is dead-lettered.
+    pub max_body: ByteSize,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            prefetch: 1000,
+            channels: 4,
+            connect_timeout: Duration::from_secs(5),
+            max_body: ByteSize::mib(16),
+        }
+    }
+}
+
+/// `[topology]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Topology {
+    /// Whether exchanges survive a restart of the broker. False where older services declared them as transient.
+    pub durable_exchanges: bool,
+    /// The kind of queues that are declared.
+    pub queue_type: QueueType,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self { durable_exchanges: true, queue_type: QueueType::Quorum }
+    }
+}
+
+/// The kind of a queue, as in RabbitMQ's `x-queue-type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueType {
+    /// Replicated; sets a poison message aside by itself.
+    Quorum,
+    /// On one node.
+    Classic,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Database {
+    /// `postgres://user:password@host:port/name`, or `sqlite:///path/to/file`. `DATABASE_URL` sets it too. Empty: none
+    /// is configured.
+    pub url: String,
+    /// Connections that may be open at once.
+    pub max_connections: u32,
+    /// How long a connection may take to be made.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: String::new(), max_connections: 8, connect_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// `[components]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Components {
+    /// A directory, as a path or as `file:///path`. Holds one `<name>.wasm` for each component.
+    pub url: String,
+    /// Where compiled code is kept. Must belong to this user alone. Empty: `warren` in the user's cache directory.
+    pub cache: PathBuf,
+    /// How often the store is looked at for what is new.
+    #[serde(with = "humantime_serde")]
+    pub scan: Duration,
+}
+
+impl Default for Components {
+    fn default() -> Self {
+        Self { url: "components".into(), cache: PathBuf::new(), scan: Duration::from_secs(1) }
+    }
+}
+
+/// `[sandbox]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sandbox {
+    /// Guests that may be executed at once. Address space is reserved for each.
+    pub concurrency: u32,
+    /// Threads that execute guests. 0: as many as there are cores.
+    pub threads: usize,
+    /// How long one execution may take, by the clock on the wall.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// How much memory one guest may have.
+    pub memory: ByteSize,
+    /// How long a result may be.
+    pub output: ByteSize,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self {
+            concurrency: 256,
+            threads: 0,
+            timeout: Duration::from_secs(30),
+            memory: ByteSize::mib(64),
+            output: ByteSize::mib(1),
+        }
+    }
+}
+
+/// `[retry]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Retry {
+    /// Retries before a message is dead: 3 retries are at most 4 attempts.
+    pub retries: u32,
+    /// The delay before the first retry; each further one is twice as long.
+    #[serde(with = "humantime_serde")]
+    pub delay: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        // The wire contract's defaults: 3 s, 6 s, 12 s.
+        Self { retries: 3, delay: Duration::from_secs(3) }
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Http {
+    /// Where the HTTP interface listens. Port 0 takes a free one. It asks nobody for a password: loopback by default.
+    pub addr: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { addr: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// What is logged, in the form of tracing's `EnvFilter`: `info`, or `warn,warren::broker=debug`.
+    pub filter: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        // What the clients of the broker and the database log is told by who handles it here.
+        Self { filter: "info,lapin=off,sea_orm_migration=warn,sqlx=warn".into(), format: LogFormat::Text }
+    }
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people; coloured on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,329 @@
+//! Puts the settings together, remembers where each came from, and tells everything that is wrong with them at once.
+//!
+//! The file and the environment come in as arguments: nothing here reads the process's own.
+
+use std::{collections::BTreeMap, fmt};
+
+use toml::{Table, Value};
+
+use super::Config;
+use crate::masked_url::masked;
+
+/// Variables that existing deployments have, and the settings that they are.
+const OTHER_NAMES: [(&str, &str); 3] =
+    [("RABBITMQ_URL", "broker.url"), ("DATABASE_URL", "database.url"), ("SERVICE_NAME", "service.name")];
+
+/// Variables that start as ours do and are no settings: where the file is, what the command line talks to, and what the
+/// tests are told.
+const NO_SETTINGS: [&str; 3] = ["WARREN_CONFIG", "WARREN_URL", "WARREN_TEST_"];
+
+/// Where a setting's value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// A file, by its path.
+    File(String),
+    /// A variable of the environment, by its name.
+    Environment(String),
+    /// A flag of the command line, by its name.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => f.write_str(path),
+            Self::Environment(name) => write!(f, "${name}"),
+            Self::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+/// The settings in force, and where each came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// Variables that start as ours do and set nothing. Others set such variables too (a container's platform, for one),
+    /// so they are no errors.
+    pub unknown_variables: Vec<String>,
+    origins: BTreeMap<String, Origin>,
+}
+
+/// What is wrong with the settings: all of it, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct ConfigError(pub Vec<String>);
+
+fn lines(problems: &[String]) -> String {
+    match problems {
+        [one] => format!("the settings are wrong: {one}"),
+        many => format!("the settings are wrong in {} places:\n  - {}", many.len(), many.join("\n  - ")),
+    }
+}
+
+/// The sources above the defaults. Later ones win.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The path and text of `warren.toml`.
+    pub file: Option<(String, String)>,
+    /// The environment's variables; those that are none of ours are passed over.
+    pub environment: Vec<(String, String)>,
+    /// Flags: the flag's name, the setting's path, the value.
+    pub flags: Vec<(String, String, String)>,
+}
+
+/// Puts the settings together.
+///
+/// # Errors
+/// Unknown keys, values of the wrong kind or out of range, and settings that contradict each other: all of them in one
+/// error, each with where it stands.
+pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+    let defaults = Table::try_from(Config::default()).map_err(|error| ConfigError(vec![error.to_string()]))?;
+    let mut merged =
+        Merged { table: defaults, origins: BTreeMap::new(), problems: Vec::new(), unknown_variables: Vec::new() };
+    if let Some((path, text)) = sources.file {
+        merged.add_file(&path, &text);
+    }
+    for (name, value) in &sources.environment {
+        merged.add_other_name(name, value);
+    }
+    // After those, so that a name of ours wins, whatever the environment's order.
+    for (name, value) in sources.environment {
+        merged.add_variable(name, value);
+    }
+    for (flag, setting, value) in sources.flags {
+        merged.set_text(&setting, value, Origin::Flag(flag));
+    }
+    merged.finish()
+}
+
+struct Merged {
+    /// Starts as the defaults, and so knows every setting and its kind.
+    table: Table,
+    origins: BTreeMap<String, Origin>,
+    problems: Vec<String>,
+    unknown_variables: Vec<String>,
+}
+
+impl Merged {
+    fn add_file(&mut self, path: &str, text: &str) {
+        let table: Table = match text.parse() {
+            Ok(table) => table,
+            // Without the line itself, which may hold a password.
+            Err(error) => {
+                let line = error.span().map(|at| 1 + text.bytes().take(at.start).filter(|byte| *byte == b'\n').count());
+                let place = line.map_or_else(String::new, |line| format!(" line {line}:"));
+                return self.problems.push(format!("{path}:{place} {}", error.message()));
+            }
+        };
+        for (section, keys) in table {
+            match keys {
+                Value::Table(keys) if self.table.contains_key(&section) => {
+                    for (key, value) in keys {
+                        self.set(&format!("{section}.{key}"), value, Origin::File(path.to_owned()));
+                    }
+                }
+                Value::Table(_) => self.problems.push(format!("{path}: there is no section [{section}]")),
+                _ => self.problems.push(format!("{path}: {section} stands outside of any section")),
+            }
+        }
+    }
+
+    fn add_other_name(&mut self, name: &str, value: &str) {
+        if let Some((_, setting)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
+            self.set_text(setting, value.to_owned(), Origin::Environment(name.to_owned()));
+        }
+    }
+
+    fn add_variable(&mut self, name: String, value: String) {
+        let Some(rest) = name.strip_prefix("WARREN_") else { return };
+        if NO_SETTINGS.iter().any(|no_setting| name.starts_with(no_setting)) {
+            return;
+        }
+        let setting = rest.to_lowercase().replacen('_', ".", 1);
+        match self.current(&setting) {
+            Some(_) => self.set_text(&setting, value, Origin::Environment(name)),
+            None => self.unknown_variables.push(name),
+        }
+    }
+
+    /// Sets from text: what the setting's default is decides how the text is read.
+    fn set_text(&mut self, setting: &str, text: String, origin: Origin) {
+        let value = match self.current(setting) {
+            Some(Value::Integer(_)) => {
+                text.parse().map(Value::Integer).map_err(|_| format!("takes a number, not {text:?}"))
+            }
+            Some(Value::Boolean(_)) => {
+                text.parse().map(Value::Boolean).map_err(|_| format!("takes true or false, not {text:?}"))
+            }
+            _ => Ok(Value::String(text)),
+        };
+        match value {
+            Ok(value) => self.set(setting, value, origin),
+            Err(problem) => self.problems.push(format!("{origin}: {setting} {problem}")),
+        }
+    }
+
+    fn set(&mut self, setting: &str, value: Value, origin: Origin) {
+        let path = setting.split_once('.');
+        let slot = path.and_then(|(section, key)| self.table.get_mut(section)?.get_mut(key));
+        let Some(slot) = slot else {
+            return self.problems.push(format!("{origin}: there is no setting {setting}"));
+        };
+        let before = std::mem::replace(slot, value);
+        // Each value is read alone, so that all that are wrong are told at once, and by their own origin.
+        match Config::deserialize_checked(&self.table) {
+            Ok(_) => {
+                self.origins.insert(setting.to_owned(), origin);
+            }
+            Err(problem) => {
+                self.problems.push(format!("{origin}: {setting}: {problem}"));
+                if let Some(slot) = path.and_then(|(section, key)| self.table.get_mut(section)?.get_mut(key)) {
+                    *slot = before;
+                }
+            }
+        }
+    }
+
+    fn current(&self, setting: &str) -> Option<&Value> {
+        let (section, key) = setting.split_once('.')?;
+        self.table.get(section)?.get(key)
+    }
+
+    fn finish(mut self) -> Result<Loaded, ConfigError> {
+        match Config::deserialize_checked(&self.table) {
+            Ok(config) => {
+                self.problems.extend(config.problems());
+                if self.problems.is_empty() {
+                    return Ok(Loaded { config, unknown_variables: self.unknown_variables, origins: self.origins });
+                }
+            }
+            Err(problem) => self.problems.push(problem),
+        }
+        Err(ConfigError(self.problems))
+    }
+}
+
+impl Config {
+    fn deserialize_checked(table: &Table) -> Result<Self, String> {
+        Value::Table(table.clone()).try_into().map_err(|error: toml::de::Error| error.message().trim().to_owned())
+    }
+}
+
+impl Loaded {
+    /// Each setting's path, its value as text with passwords masked, and where it came from; in the order of the sections.
+    pub fn settings(&self) -> Vec<(String, String, Origin)> {
+        let Ok(table) = Table::try_from(&self.config) else { return Vec::new() };
+        let mut settings = Vec::new();
+        for (section, keys) in &table {
+            for (key, value) in keys.as_table().into_iter().flatten() {
+                let path = format!("{section}.{key}");
+                let origin = self.origins.get(&path).cloned().unwrap_or(Origin::Default);
+                let text = match value {
+                    Value::String(text) if key == "url" => masked(text),
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                settings.push((path, text, origin));
+            }
+        }
+        settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Sources {
+        Sources { file: Some(("warren.toml".into(), text.into())), ..Sources::default() }
+    }
+
+    fn origin(loaded: &Loaded, setting: &str) -> (String, String) {
+        let found = loaded.settings().into_iter().find(|(path, ..)| path == setting).unwrap();
+        (found.1, found.2.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(load(Sources::default()).unwrap().config, Config::default());
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
+        let mut sources = file("[sandbox]\ntimeout = '1s'\nmemory = '1MiB'\noutput = '1KiB'");
+        sources.environment =
+            vec![("WARREN_SANDBOX_TIMEOUT".into(), "2s".into()), ("WARREN_SANDBOX_MEMORY".into(), "2MiB".into())];
+        sources.flags = vec![("timeout".into(), "sandbox.timeout".into(), "3s".into())];
+        let loaded = load(sources).unwrap();
+        assert_eq!(origin(&loaded, "sandbox.timeout"), ("3s".into(), "--timeout".into()));
+        assert_eq!(origin(&loaded, "sandbox.memory").1, "$WARREN_SANDBOX_MEMORY");
+        assert_eq!(origin(&loaded, "sandbox.output").1, "warren.toml");
+        assert_eq!(origin(&loaded, "sandbox.concurrency"), ("256".into(), "default".into()));
+        assert_eq!(loaded.config.sandbox.memory, bytesize::ByteSize::mib(2));
+    }
+
+    #[test]
+    fn the_names_of_existing_deployments_are_understood() {
+        let environment = vec![
+            ("RABBITMQ_URL".into(), "amqp://guest:secret@mq:5672/%2f".into()),
+            ("DATABASE_URL".into(), "postgres://db/warren".into()),
+            ("SERVICE_NAME".into(), "runner".into()),
+            ("WARREN_COMPONENTS_URL".into(), "/srv/components".into()),
+            ("PATH".into(), "/bin".into()),
+        ];
+        let loaded = load(Sources { environment, ..Sources::default() }).unwrap();
+        assert_eq!(loaded.config.broker.url, "amqp://guest:secret@mq:5672/%2f");
+        assert_eq!(loaded.config.service.name, "runner");
+        assert_eq!(loaded.config.components.url, "/srv/components");
+        assert_eq!(origin(&loaded, "broker.url"), ("amqp://guest:***@mq:5672/%2f".into(), "$RABBITMQ_URL".into()));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let mut sources = file("[sandbox]\ntimeout = 'soon'\nfuel = 3\n[sandpit]\nx = 1\n[retry]\nretries = 99");
+        sources.environment = vec![("WARREN_BROKER_PREFETCH".into(), "many".into())];
+        let told = load(sources).unwrap_err().to_string();
+        for part in [
+            "wrong in 5 places",
+            "warren.toml: sandbox.timeout: ",
+            "warren.toml: there is no setting sandbox.fuel",
+            "warren.toml: there is no section [sandpit]",
+            "$WARREN_BROKER_PREFETCH: broker.prefetch takes a number, not \"many\"",
+            "retry.retries is 99, it goes from 0 to 20",
+        ] {
+            assert!(told.contains(part), "{part} is missing from:\n{told}");
+        }
+    }
+
+    #[test]
+    fn variables_of_others_are_noticed_and_no_error() {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let environment = vec![
+            variable("WARREN_SERVICE_NAME", "ours"),
+            variable("SERVICE_NAME", "other"),
+            variable("WARREN_PORT", "tcp://10.0.0.1:8080"),
+            variable("WARREN_SERVICE_HOST", "10.0.0.1"),
+            variable("WARREN_TEST_STRICT", "1"),
+        ];
+        let loaded = load(Sources { environment, ..Sources::default() }).unwrap();
+        assert_eq!(loaded.unknown_variables, ["WARREN_PORT", "WARREN_SERVICE_HOST"]);
+        assert_eq!(loaded.config.service.name, "ours");
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_told_with_its_line() {
+        let told = load(file("[broker]\nurl = amqp://u:secret@mq")).unwrap_err().to_string();
+        assert!(told.contains("warren.toml: line 2: ") && !told.contains("secret"), "{told}");
+    }
+
+    #[test]
+    fn relations_between_settings_are_checked() {
+        let told =
+            load(file("[broker]\nprefetch = 2\nchannels = 4\n[sandbox]\ntimeout = '1h'")).unwrap_err().to_string();
+        assert!(told.contains("broker.prefetch is 2") && told.contains("consumer_timeout"), "{told}");
+    }
+}

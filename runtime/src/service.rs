@@ -1,0 +1,163 @@
+//! The pipeline that joins the four parts, and stops them in order.
+//!
+//! A newcomer follows a task through `process_task` from top to bottom and has read the whole story: decode,
+//! admit, find, execute, decide, record, settle. The parts do not know each other; they meet here, over plain types.
+//! Invariant 1 is the order of the last two steps: a message leaves its queue only after its outcome is committed.
+
+mod admission;
+mod attempt;
+mod events;
+mod in_flight;
+mod recording;
+pub mod reply;
+mod resume;
+mod rows;
+mod stop;
+mod submit;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use event_driven::message::TaskRequest;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use self::{admission::Admission, in_flight::InFlight};
+pub use self::{
+    rows::id_of_message,
+    stop::StopReport,
+    submit::{NewEvent, Submission, SubmitError},
+};
+use crate::{
+    broker::{self, Broker, Deliveries, Delivery, Queue},
+    components::Components,
+    config::Config,
+    lifecycle::{self, Database, Lookups, Recorder},
+    sandbox::{Program, Sandbox},
+};
+
+/// The parts, built.
+pub struct Parts {
+    /// Messages in and out.
+    pub broker: Broker,
+    /// From a task's name to its component.
+    pub components: Components<Program>,
+    /// From a component and a payload to an outcome.
+    pub sandbox: Sandbox,
+    /// From an outcome to a committed row.
+    pub recorder: Recorder,
+    /// Asks what became of tasks, many in one statement.
+    pub lookups: Lookups,
+    /// Reads rows; its clock is the one that every stored time comes from.
+    pub database: Database,
+    /// The settings.
+    pub config: Config,
+}
+
+/// A running service.
+pub struct Service {
+    parts: Parts,
+    /// This run of the service, as `task_store.runtime_id` has it.
+    runtime_id: Arc<str>,
+    in_flight: InFlight,
+    /// Held while a redelivery looks for the row that it takes over.
+    taking_over: tokio::sync::Mutex<()>,
+    /// One task for each unsettled delivery, and one for each consumer.
+    deliveries: TaskTracker,
+    /// Set first thing by a stop; readiness tells.
+    stopping: AtomicBool,
+    /// Cancelled when the grace is over: what still waits is given back.
+    cut_off: CancellationToken,
+    /// Cancelled when nothing can be recorded any more, though nobody asked for a stop.
+    broken: CancellationToken,
+}
+
+impl Service {
+    /// Starts to consume tasks and events.
+    pub async fn start(parts: Parts) -> Arc<Self> {
+        let service = Arc::new(Self {
+            runtime_id: Uuid::now_v7().to_string().into(),
+            in_flight: InFlight::default(),
+            taking_over: tokio::sync::Mutex::default(),
+            deliveries: TaskTracker::new(),
+            stopping: AtomicBool::new(false),
+            cut_off: CancellationToken::new(),
+            broken: CancellationToken::new(),
+            parts,
+        });
+        let tasks = service.parts.broker.consume(Queue::Tasks);
+        let events = service.parts.broker.consume(Queue::EventStore);
+        service.deliveries.spawn(service.clone().consume(tasks, Self::process_task));
+        service.deliveries.spawn(service.clone().consume(events, Self::process_event));
+        service
+    }
+
+    /// The parts, for those who ask and do not run tasks: HTTP and the command line.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// For each thing that the service needs, `ok` or what is wrong with it.
+    pub fn readiness(&self) -> [(&'static str, String); 3] {
+        let broker = match &*self.parts.broker.health().borrow() {
+            broker::Health::Connected => "ok".to_owned(),
+            broker::Health::Disconnected(reason) => reason.to_string(),
+        };
+        let database = match &*self.parts.recorder.health().borrow() {
+            lifecycle::Health::Healthy => "ok".to_owned(),
+            lifecycle::Health::Unhealthy(reason) => reason.clone(),
+        };
+        let service = if self.stopping.load(Ordering::Relaxed) { "stopping" } else { "ok" };
+        [("broker", broker), ("database", database), ("service", service.to_owned())]
+    }
+
+    /// Gives each delivery a task of its own; the prefetch bounds how many there are.
+    async fn consume<F>(self: Arc<Self>, mut deliveries: Deliveries, process: fn(Arc<Self>, Delivery) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        while let Some(delivery) = deliveries.recv().await {
+            self.deliveries.spawn(process(self.clone(), delivery));
+        }
+    }
+
+    /// The way of a task.
+    async fn process_task(self: Arc<Self>, delivery: Delivery) {
+        let decoded = TaskRequest::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body());
+        let settlement = match decoded {
+            Err(malformed) => self.refuse_task(&delivery, &malformed).await,
+            Ok(request) => match self.admit(request, &delivery).await {
+                Admission::Settle(settlement) => Some(settlement),
+                Admission::Execute(task) => match self.attempt(&task, &delivery).await {
+                    Some((row, outcome)) => self.conclude(&task, row, outcome).await,
+                    None => None,
+                },
+                Admission::Drop => None,
+            },
+        };
+        match settlement {
+            Some(settlement) => self.parts.broker.settle(delivery, settlement),
+            // Nothing is known to be committed: the message goes back, and comes again.
+            None => drop(delivery),
+        }
+    }
+
+    /// Returns when the service can't go on: the process should stop, and be started anew. Cancel-safe.
+    pub async fn broken(&self) {
+        self.broken.cancelled().await;
+    }
+
+    /// The recorder takes nothing any more. If nobody asked for that, its writer has failed.
+    fn recorder_stopped(&self) {
+        if !self.stopping.load(Ordering::Relaxed) && !self.broken.is_cancelled() {
+            tracing::error!("nothing can be recorded any more: the recorder has failed, see above; stopping");
+            self.broken.cancel();
+        }
+    }
+
+    fn max_body(&self) -> usize {
+        usize::try_from(self.parts.config.broker.max_body.as_u64()).unwrap_or(usize::MAX)
+    }
+}

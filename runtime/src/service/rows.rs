@@ -1,0 +1,109 @@
+//! From a task and what became of it to the row that is recorded.
+
+use chrono::{DateTime, Utc};
+use event_driven::message::{EventMessage, JsonText, Malformed, ShortText, TaskRequest};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    lifecycle::{EventRow, TaskRow, TaskStatus},
+    outcome::Failure,
+    retry::Verdict,
+};
+
+/// The namespace of ids that are made of a producer and a message id: a UUID of our own, fixed for ever.
+const MESSAGE_NAMESPACE: Uuid = Uuid::from_u128(0x6ac5_9a4e_7d0f_4b3c_9f6e_2c1d_8b7a_5e43);
+
+/// The id of a message that its producer has given one: the same for each copy of it, on every runtime, so that the
+/// row's key alone keeps it from being recorded twice.
+pub fn id_of_message(producer_app: &ShortText, message_id: &ShortText) -> Uuid {
+    Uuid::new_v5(&MESSAGE_NAMESPACE, format!("{producer_app}\0{message_id}").as_bytes())
+}
+
+/// The row of a task that was accepted.
+pub(super) fn accepted(id: Uuid, request: &TaskRequest, now: DateTime<Utc>) -> TaskRow {
+    let mut row = TaskRow::new(id, now);
+    row.correlation_id = Some(request.correlation_id.shared());
+    row.producer_app = Some(request.producer_app.shared());
+    row.task_name = Some(request.task_name.shared());
+    row.payload = Some(request.payload.shared());
+    row.message_id = request.message_id.as_ref().map(ShortText::shared);
+    row.routing_key = Some(request.routing_key.as_str().into());
+    row.attempt = request.attempt.number();
+    row
+}
+
+/// The row of a message that breaks the contract: what could be told of it, and what is wrong.
+pub(super) fn malformed(malformed: &Malformed, routing_key: &str, failure: &Failure, now: DateTime<Utc>) -> TaskRow {
+    let partial = &malformed.partial;
+    let id = match (&partial.producer_app, &partial.message_id) {
+        (Some(producer), Some(message)) => id_of_message(producer, message),
+        _ => Uuid::now_v7(),
+    };
+    let mut row = TaskRow::new(id, now);
+    row.correlation_id = partial.correlation_id.as_ref().map(ShortText::shared);
+    row.producer_app = partial.producer_app.as_ref().map(ShortText::shared);
+    row.task_name = partial.task_name.as_ref().map(ShortText::shared);
+    row.payload = partial.payload.as_ref().map(JsonText::shared);
+    row.message_id = partial.message_id.as_ref().map(ShortText::shared);
+    row.routing_key = Some(routing_key.into());
+    row.finished_at = Some(now);
+    row.status = TaskStatus::Failed;
+    row.error = Some(failure.to_string().into());
+    row
+}
+
+/// The row after an attempt, by what was decided.
+pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> TaskRow {
+    match verdict {
+        Verdict::Complete(result) => {
+            row.status = TaskStatus::Completed;
+            row.result = Some(result.as_str().into());
+            row.finished_at = Some(now);
+        }
+        Verdict::Fail(failure) | Verdict::Bury(failure) => {
+            row.status = TaskStatus::Failed;
+            row.error = Some(failure.to_string().into());
+            row.finished_at = Some(now);
+        }
+        Verdict::Retry(failure) => {
+            row.status = TaskStatus::Pending;
+            row.error = Some(failure.to_string().into());
+        }
+        Verdict::GiveBack => row.status = TaskStatus::Pending,
+    }
+    row
+}
+
+/// The row of an event.
+pub(super) fn event(message: &EventMessage, now: DateTime<Utc>) -> EventRow {
+    let id = match &message.message_id {
+        Some(id) => id_of_message(&message.producer_app, id),
+        None => Uuid::now_v7(),
+    };
+    EventRow {
+        id,
+        correlation_id: Some(message.correlation_id.shared()),
+        producer_app: Some(message.producer_app.shared()),
+        created_at: now,
+        headers: Some(Value::Object(message.headers.clone()).to_string().into()),
+        payload: Some(message.payload.shared()),
+        routing_key: message.routing_key.as_str().into(),
+        message_id: message.message_id.as_ref().map(ShortText::shared),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_message_never_changes() {
+        let id = |producer: &str, message: &str| {
+            id_of_message(&producer.parse().unwrap(), &message.parse().unwrap()).to_string()
+        };
+        assert_eq!(id("shop", "order-17"), "0a3f8755-7931-544f-b944-bc52d022d11f");
+        assert_ne!(id("shop", "order-17"), id("shop", "order-18"));
+        assert_ne!(id("a", "bc"), id("ab", "c"));
+    }
+}

@@ -1,0 +1,214 @@
+//! `warren dev`: everything in one process that needs nothing, and its HTTP interface.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+#[path = "support/guest.rs"]
+mod guest;
+#[path = "support/process.rs"]
+mod process;
+
+use std::{fs, path::PathBuf};
+
+use guest::guest;
+use process::{Process, components, warren};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A folder for components and data, and what runs on it.
+struct Dev {
+    folder: TempDir,
+    http: Client,
+}
+
+impl Dev {
+    fn new(names: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("components")).unwrap();
+        for name in names {
+            let file = format!("{name}.wasm");
+            fs::copy(components().join(&file), folder.path().join("components").join(&file)).unwrap();
+        }
+        Self { folder, http: Client::builder().no_proxy().build().unwrap() }
+    }
+
+    fn add(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.folder.path().join(format!("components/{name}.wasm")), bytes).unwrap();
+    }
+
+    fn start(&self) -> Process {
+        let mut command = warren();
+        let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        command.arg("dev").current_dir(self.folder.path()).env("WARREN_COMPONENTS_CACHE", cache);
+        command.env("WARREN_RETRY_DELAY", "50ms").env("WARREN_RETRY_RETRIES", "1");
+        Process::start(command)
+    }
+
+    async fn submit(&self, warren: &Process, body: &Value) -> (StatusCode, Value) {
+        let response = self.http.post(format!("{}/v1/tasks?wait=30s", warren.url)).json(body).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+
+    async fn get(&self, warren: &Process, path: &str) -> (StatusCode, Value) {
+        let response = self.http.get(format!("{}{path}", warren.url)).send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_submitted_task_completes_and_its_row_can_be_read() {
+    let dev = Dev::new(&["echo", "process_order"]);
+    let warren = dev.start();
+    let (status, task) = dev.submit(&warren, &json!({ "task_name": "echo", "payload": { "a": 1 } })).await;
+    assert_eq!((status, &task["status"], &task["result"]), (StatusCode::OK, &json!("COMPLETED"), &json!({ "a": 1 })));
+
+    let id = task["id_task"].as_str().unwrap();
+    let (status, row) = dev.get(&warren, &format!("/v1/tasks/{id}")).await;
+    assert_eq!((status, &row), (StatusCode::OK, &task));
+
+    let (_, order) = dev.submit(&warren, &json!({ "task_name": "process_order", "payload": { "lines": [] } })).await;
+    assert_eq!(order["status"], "FAILED");
+    let (_, page) = dev.get(&warren, "/v1/tasks?limit=1").await;
+    assert_eq!(page["items"][0]["id_task"], order["id_task"]);
+    let (_, page) = dev.get(&warren, &format!("/v1/tasks?limit=1&after={}", page["next"].as_str().unwrap())).await;
+    assert_eq!(page["items"][0]["id_task"], id);
+    let (_, failed) = dev.get(&warren, "/v1/tasks?status=FAILED").await;
+    assert_eq!(failed["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_accepted_task_is_known_at_once() {
+    let dev = Dev::new(&[]);
+    dev.add("slow", &guest("(loop (br 0)) (unreachable)"));
+    let warren = dev.start();
+    let body = json!({ "task_name": "slow", "payload": {}, "message_id": "m-1", "producer_app": "p" });
+    let response = dev.http.post(format!("{}/v1/tasks", warren.url)).json(&body).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let (status, row) = dev.get(&warren, &location).await;
+    assert_eq!((status, row["message_id"].as_str()), (StatusCode::OK, Some("m-1")));
+    // The same id is the same task.
+    let again = dev.http.post(format!("{}/v1/tasks", warren.url)).json(&body).send().await.unwrap();
+    assert_eq!(again.headers()["location"].to_str().unwrap(), location);
+    let (_, page) = dev.get(&warren, "/v1/tasks").await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_taken_up_again_after_a_crash() {
+    let dev = Dev::new(&[]);
+    dev.add("work", &guest("(loop (br 0)) (unreachable)"));
+    let first = dev.start();
+    let mut locations = Vec::new();
+    for n in 0..10 {
+        let body = json!({ "task_name": "work", "payload": n });
+        let response = dev.http.post(format!("{}/v1/tasks", first.url)).json(&body).send().await.unwrap();
+        locations.push(response.headers()["location"].to_str().unwrap().to_owned());
+    }
+    first.signal("KILL");
+    drop(first);
+    dev.add("work", &fs::read(components().join("echo.wasm")).unwrap());
+    let second = dev.start();
+    second.wait_for_line("10 tasks that were not done are taken up again");
+    for (n, location) in locations.iter().enumerate() {
+        let (_, task) = dev.get(&second, &format!("{location}?wait=30s")).await;
+        assert_eq!((&task["status"], &task["result"]), (&json!("COMPLETED"), &json!(n)));
+    }
+}
+
+#[tokio::test]
+async fn a_component_is_picked_up_when_its_file_changes() {
+    let dev = Dev::new(&[]);
+    let warren = dev.start();
+    let ask = json!({ "task_name": "hello", "payload": 1, "message_id": "1" });
+    let (_, task) = dev.submit(&warren, &ask).await;
+    assert!(task["error"].as_str().unwrap().starts_with("no_such_component: "), "{task}");
+
+    dev.add("hello", b"\0asm\x01\0\0\0");
+    warren.wait_for_line("component hello can't be used: it is a core module");
+    dev.add("hello", &guest("(unreachable)"));
+    warren.wait_for_line("component hello is ready");
+    dev.add("hello", &fs::read(components().join("echo.wasm")).unwrap());
+    // A task that was asked for before: the same id, executed now.
+    let mut task = Value::Null;
+    for _ in 0..100 {
+        (_, task) = dev.submit(&warren, &json!({ "task_name": "hello", "payload": 1 })).await;
+        if task["status"] == "COMPLETED" {
+            break;
+        }
+    }
+    assert_eq!(task["status"], "COMPLETED", "{task}");
+    fs::remove_file(dev.folder.path().join("components/hello.wasm")).unwrap();
+    warren.wait_for_line("component hello is gone");
+}
+
+#[tokio::test]
+async fn events_are_stored() {
+    let dev = Dev::new(&[]);
+    let warren = dev.start();
+    let body =
+        json!({ "routing_key": "routing.event.create.user", "payload": { "user_id": 1 }, "producer_app": "shop" });
+    let response = dev.http.post(format!("{}/v1/events", warren.url)).json(&body).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let deadline = std::time::Instant::now() + process::PATIENCE;
+    let event = loop {
+        let (status, event) = dev.get(&warren, &location).await;
+        if status == StatusCode::OK {
+            break event;
+        }
+        assert!(std::time::Instant::now() < deadline, "{event}");
+    };
+    assert_eq!((&event["payload"], &event["producer_app"]), (&json!({ "user_id": 1 }), &json!("shop")));
+    let (_, page) = dev.get(&warren, "/v1/events?routing_key=routing.event.create.user").await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    let (_, page) = dev.get(&warren, "/v1/events?routing_key=routing.event.delete.user").await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn wrong_requests_get_problem_details() {
+    let dev = Dev::new(&[]);
+    let warren = dev.start();
+    let cases = [
+        ("GET", "/v1/tasks/not-a-uuid", "", 404, "an id is a UUID"),
+        ("GET", "/v1/tasks/00000000-0000-0000-0000-000000000000", "", 404, "no task has the id"),
+        ("GET", "/v1/events/00000000-0000-0000-0000-000000000000", "", 404, "no event with the id"),
+        ("GET", "/nothing", "", 404, "nothing at this path"),
+        ("DELETE", "/v1/tasks", "", 405, "does not take this method"),
+        ("GET", "/v1/tasks?limit=0", "", 400, "limit=0"),
+        ("GET", "/v1/tasks?after=x", "", 400, "after: not a cursor"),
+        ("GET", "/v1/tasks?colour=red", "", 400, "colour"),
+        ("POST", "/v1/tasks?wait=soon", r#"{"task_name":"echo","payload":1}"#, 400, "wait=soon"),
+        ("POST", "/v1/tasks", "{", 400, "EOF"),
+        ("POST", "/v1/tasks", r#"{"task_name":"echo"}"#, 422, "payload"),
+        ("POST", "/v1/tasks", r#"{"task_name":"../x","payload":1}"#, 422, "task_name"),
+        ("POST", "/v1/tasks", r#"{"task_name":"echo","payload":1,"message_id":""}"#, 422, "message_id is empty"),
+        ("POST", "/v1/events", r#"{"routing_key":"k","payload":[]}"#, 422, "no JSON object"),
+    ];
+    for (method, path, body, expected, told) in cases {
+        let request = dev.http.request(method.parse().unwrap(), format!("{}{path}", warren.url));
+        let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        assert_eq!(response.status(), expected, "{method} {path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{method} {path}");
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!(problem["status"], expected);
+        assert!(problem["detail"].as_str().unwrap().contains(told), "{method} {path}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn health_and_description_are_there() {
+    let dev = Dev::new(&[]);
+    let mut warren = dev.start();
+    let alive = dev.http.get(format!("{}/healthz", warren.url)).send().await.unwrap();
+    assert_eq!(alive.status(), StatusCode::OK);
+    let (status, ready) = dev.get(&warren, "/readyz").await;
+    assert_eq!((status, &ready["ready"]), (StatusCode::OK, &json!(true)));
+    let (_, description) = dev.get(&warren, "/openapi.json").await;
+    let paths: Vec<_> = description["paths"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(paths, ["/healthz", "/readyz", "/v1/events", "/v1/events/{id}", "/v1/tasks", "/v1/tasks/{id}"]);
+    warren.signal("TERM");
+    assert!(warren.wait().success());
+    assert!(warren.log().contains("nothing is left behind"), "{}", warren.log());
+}

@@ -1,0 +1,249 @@
+//! The whole way of a task, from a foreign publisher to its row, on a real RabbitMQ and a real Postgres, with the real
+//! binary and real components.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/guest.rs"]
+mod guest;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/stack.rs"]
+mod stack;
+#[path = "support/vhost.rs"]
+mod vhost;
+
+use event_driven::lapin::BasicProperties;
+use guest::guest;
+use serde_json::{Value, json};
+use stack::{Stack, header, headers};
+use warren::lifecycle::{EventFilter, TaskFilter, TaskStatus};
+
+fn json_of(text: Option<&std::sync::Arc<str>>) -> Value {
+    serde_json::from_str(text.expect("it is set")).expect("it is JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_task_runs_its_component_and_is_recorded() {
+    let stack = Stack::new().await;
+    let _warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    publisher.task("echo", &json!({ "text": "grüße" }), None).await;
+
+    let row = stack.row(&stack.ended("echo", 1).await[0]).await;
+    assert_eq!(row.status, TaskStatus::Completed);
+    assert_eq!(json_of(row.result.as_ref()), json!({ "text": "grüße" }));
+    assert_eq!(json_of(row.payload.as_ref()), json!({ "text": "grüße" }));
+    assert_eq!(row.producer_app.as_deref(), Some("test"));
+    assert_eq!(row.correlation_id.as_deref(), Some("correlation-1"));
+    assert_eq!(row.routing_key.as_deref(), Some("routing.task.run.test"));
+    assert_eq!((row.attempt, row.error.as_deref()), (0, None));
+    assert!(row.component_digest.as_deref().is_some_and(|digest| digest.starts_with("sha256:")));
+    assert!(row.created_at <= row.started_at.unwrap() && row.started_at <= row.finished_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_before_the_start_is_done_after_it() {
+    let stack = Stack::new().await;
+    {
+        // The first run declares the topology and stops.
+        let mut first = stack.start(&[]);
+        first.signal("TERM");
+        assert!(first.wait().success(), "{}", first.log());
+    }
+    let publisher = stack.publisher().await;
+    for n in 0..500 {
+        publisher.task("echo", &json!({ "n": n }), Some(&format!("m-{n}"))).await;
+    }
+    let _warren = stack.start(&[]);
+    let tasks = stack.ended("echo", 500).await;
+    assert!(tasks.iter().all(|task| task.status == TaskStatus::Completed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_component_refuses_is_failed_and_not_tried_again() {
+    let stack = Stack::new().await;
+    let _warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    let empty = json!({ "order_id": "A-1", "currency": "EUR", "tax_rate": "0.19", "lines": [] });
+    publisher.task("process_order", &empty, None).await;
+    publisher.task("process_order", &json!({ "order_id": 7 }), None).await;
+
+    let tasks = stack.ended("process_order", 2).await;
+    let mut errors: Vec<_> = tasks.iter().map(|task| task.error.clone().unwrap()).collect();
+    errors.sort();
+    assert!(errors[0].starts_with("business: "), "{errors:?}");
+    assert!(errors[1].starts_with("invalid: ") && errors[1].contains("order_id"), "{errors:?}");
+    assert!(tasks.iter().all(|task| task.status == TaskStatus::Failed && task.attempt == 0));
+    assert_eq!(publisher.depth("dead.tasks").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_traps_is_tried_again_and_then_dead() {
+    let stack = Stack::new().await;
+    stack.add_component("trap", &guest("(unreachable)"));
+    let _warren = stack.start(&[("WARREN_RETRY_RETRIES", "2")]);
+    let publisher = stack.publisher().await;
+    publisher.task("trap", &json!({ "keep": "me" }), None).await;
+
+    let tasks = stack.ended("trap", 1).await;
+    assert_eq!((tasks[0].status, tasks[0].attempt), (TaskStatus::Failed, 2));
+    let error = tasks[0].error.clone().unwrap();
+    assert!(error.starts_with("trap: ") && error.contains("unreachable"), "{error}");
+
+    let dead = publisher.take("dead.tasks", 1).await.remove(0);
+    assert_eq!(header(&dead.properties, "x-error"), Some(error));
+    assert_eq!(header(&dead.properties, "producer_app").as_deref(), Some("test"));
+    assert_eq!(serde_json::from_slice::<Value>(&dead.data).unwrap()["payload"], json!({ "keep": "me" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_comes_later_serves_the_retry() {
+    let stack = Stack::new().await;
+    let _warren = stack.start(&[("WARREN_RETRY_RETRIES", "20"), ("WARREN_RETRY_DELAY", "20ms")]);
+    let publisher = stack.publisher().await;
+    publisher.task("later", &json!([1, 2]), Some("later-1")).await;
+    let filter = TaskFilter { task_name: Some("later".into()), ..TaskFilter::default() };
+    let waiting = stack.wait_for_tasks(&filter, |tasks| tasks.iter().any(|task| task.attempt >= 1)).await;
+    assert!(waiting[0].error.clone().unwrap().starts_with("no_such_component: there is no component later"));
+    stack.add_component("later", &std::fs::read(stack.components.path().join("echo.wasm")).unwrap());
+
+    let tasks = stack.ended("later", 1).await;
+    assert_eq!(tasks[0].status, TaskStatus::Completed);
+    assert!(tasks[0].attempt >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_breaks_the_contract_is_recorded_and_dead_lettered_with_the_reason() {
+    let stack = Stack::new().await;
+    let _warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    let full = || BasicProperties::default().with_headers(headers(&[("producer_app", "p"), ("correlation_id", "c")]));
+    let anonymous = BasicProperties::default().with_headers(headers(&[("correlation_id", "c")]));
+    let alone = BasicProperties::default().with_headers(headers(&[("producer_app", "p")]));
+    let good = br#"{"task_name": "echo", "payload": {}}"#;
+    let messages: [(&[u8], BasicProperties, &str); 8] = [
+        (b"no json", full(), "is not JSON"),
+        (b"[1]", full(), "not of the form"),
+        (br#"{"payload": {}}"#, full(), "task_name is missing"),
+        (br#"{"task_name": "../x", "payload": {}}"#, full(), "task_name is wrong"),
+        (br#"{"task_name": "echo"}"#, full(), "payload is missing"),
+        (b"\xff\xfe", full(), "not UTF-8"),
+        (good, anonymous, "producer_app is missing"),
+        (good, alone, "correlation_id is missing"),
+    ];
+    for (body, properties, _) in &messages {
+        publisher.raw("task.exchange", "routing.task.run.x", body, properties.clone()).await;
+    }
+    let failed = TaskFilter { status: Some(TaskStatus::Failed), ..TaskFilter::default() };
+    let tasks = stack.wait_for_tasks(&failed, |tasks| tasks.len() == messages.len()).await;
+    let dead = publisher.take("dead.tasks", messages.len()).await;
+    for (body, _, reason) in &messages {
+        let message = dead.iter().find(|dead| {
+            dead.data == *body && header(&dead.properties, "x-error").is_some_and(|error| error.contains(reason))
+        });
+        assert!(message.is_some(), "no dead letter says {reason:?}");
+        assert!(
+            tasks
+                .iter()
+                .any(|task| task.error.as_ref().is_some_and(|e| e.starts_with("malformed: ") && e.contains(reason))),
+            "no row says {reason:?}"
+        );
+    }
+    // The service goes on.
+    publisher.task("echo", &json!(1), None).await;
+    let completed = TaskFilter { status: Some(TaskStatus::Completed), ..TaskFilter::default() };
+    stack.wait_for_tasks(&completed, |tasks| tasks.len() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_database_refuses_does_not_hold_back_the_others() {
+    let stack = Stack::new().await;
+    let _warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    for n in 0..50 {
+        // jsonb has no place for the character NUL.
+        let payload = if n == 25 { json!({ "text": "\0" }) } else { json!({ "n": n }) };
+        publisher.task("echo", &payload, None).await;
+    }
+    let tasks = stack.ended("echo", 50).await;
+    let failed: Vec<_> = tasks.iter().filter(|task| task.status == TaskStatus::Failed).collect();
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].error.clone().unwrap().starts_with("unstorable: "), "{:?}", failed[0].error);
+    let dead = publisher.take("dead.tasks", 1).await.remove(0);
+    assert!(header(&dead.properties, "x-error").unwrap().starts_with("unstorable: "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_message_id_is_executed_to_completion_once() {
+    let stack = Stack::new().await;
+    let mut warren = stack.start(&[("WARREN_LOG_FILTER", "info,warren=debug,lapin=off")]);
+    let publisher = stack.publisher().await;
+    for _ in 0..50 {
+        publisher.task("echo", &json!({}), Some("order-17")).await;
+    }
+    publisher.task("echo", &json!({}), Some("order-18")).await;
+    let tasks = stack.ended("echo", 2).await;
+    assert!(tasks.iter().all(|task| task.status == TaskStatus::Completed));
+    for _ in 0..50 {
+        publisher.task("echo", &json!({}), Some("order-17")).await;
+    }
+    // What is still held is settled by an orderly stop, and what is not goes back to the queue.
+    warren.signal("TERM");
+    assert!(warren.wait().success(), "{}", warren.log());
+    for task in &tasks {
+        let executed = format!("executing task.id={}", task.id);
+        assert_eq!(warren.log().matches(&executed).count(), 1, "{:?}: {}", task.message_id, warren.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_task_is_executed_again_when_its_producer_publishes_it_again() {
+    let stack = Stack::new().await;
+    let _warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    let empty = json!({ "order_id": "A-1", "currency": "EUR", "tax_rate": "0.19", "lines": [] });
+    publisher.task("process_order", &empty, Some("A-1")).await;
+    let first = stack.ended("process_order", 1).await.remove(0);
+    // Published once more by its producer: that one is.
+    publisher.task("process_order", &empty, Some("A-1")).await;
+    let filter = TaskFilter { task_name: Some("process_order".into()), ..TaskFilter::default() };
+    stack.wait_for_tasks(&filter, |tasks| tasks.len() == 1 && tasks[0].finished_at > first.finished_at).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_stored_once_and_a_broken_one_is_kept() {
+    let stack = Stack::new().await;
+    let _warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    let properties = BasicProperties::default()
+        .with_app_id("shop".into())
+        .with_correlation_id("c-1".into())
+        .with_message_id("e-1".into())
+        .with_headers(headers(&[("tenant", "acme")]));
+    for _ in 0..3 {
+        publisher.raw("event.exchange", "routing.event.create.user", br#"{"user_id": 1}"#, properties.clone()).await;
+    }
+    publisher.raw("event.exchange", "routing.event.create.user", b"[]", properties.clone()).await;
+    publisher.take("dead.event.store", 1).await;
+    // Its own id, so that it is a second event.
+    let second = properties.with_message_id("e-2".into());
+    publisher.raw("event.exchange", "routing.event.delete.user", br#"{"user_id": 1}"#, second).await;
+
+    let deadline = tokio::time::Instant::now() + process::PATIENCE;
+    let events = loop {
+        let events = stack.database.list_events(&EventFilter::default(), 10, None).await.unwrap();
+        if events.iter().any(|event| event.message_id.as_deref() == Some("e-2")) {
+            break events;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{events:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(events.len(), 2);
+    let first = events.iter().find(|event| event.message_id.as_deref() == Some("e-1")).unwrap();
+    let row = stack.database.find_event(first.id).await.unwrap().unwrap();
+    assert_eq!(json_of(row.payload.as_ref()), json!({ "user_id": 1 }));
+    assert_eq!(json_of(row.headers.as_ref())["tenant"], "acme");
+    assert_eq!((row.producer_app.as_deref(), row.correlation_id.as_deref()), (Some("shop"), Some("c-1")));
+}

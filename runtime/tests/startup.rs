@@ -1,0 +1,126 @@
+//! What a person reads who starts warren with something wrong: one line that names it and says what to do, within
+//! seconds, and an exit code that is not 0. No password is shown.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/vhost.rs"]
+mod vhost;
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use database::TestDatabase;
+use process::warren;
+use vhost::Vhost;
+
+/// Runs it to its end; gives its exit code and what it wrote to stderr.
+fn fail(command: &mut Command) -> (i32, String) {
+    let started = Instant::now();
+    let folder = tempfile::tempdir().unwrap();
+    let output = command.env("WARREN_HTTP_ADDR", "127.0.0.1:0").current_dir(folder.path()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(30), "it took {:?}: {stderr}", started.elapsed());
+    assert!(!stderr.contains("secret"), "a password is shown: {stderr}");
+    (output.status.code().expect("it was not killed"), stderr)
+}
+
+fn run(rabbitmq: &str, postgres: &str) -> (i32, String) {
+    fail(warren().arg("run").env("RABBITMQ_URL", rabbitmq).env("DATABASE_URL", postgres))
+}
+
+#[track_caller]
+fn assert_told((code, stderr): (i32, String), parts: &[&str]) {
+    assert_eq!(code, 1, "{stderr}");
+    let errors: Vec<_> = stderr.lines().filter(|line| line.contains("error:")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    for part in parts {
+        assert!(stderr.contains(part), "{part:?} is missing from: {stderr}");
+    }
+}
+
+/// A port where nothing listens.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_can_not_be_reached_or_refuses() {
+    let database = TestDatabase::postgres().await;
+    let url = &database.config.url;
+    assert_told(run("", url), &["no broker is configured: set RABBITMQ_URL", "warren dev"]);
+    let port = free_port();
+    let told = run(&format!("amqp://guest:secret@127.0.0.1:{port}"), url);
+    assert_told(told, &[&format!("127.0.0.1:{port}"), "check the host and the port"]);
+    assert_told(run("http://127.0.0.1", url), &["amqp"]);
+    let vhost = Vhost::create();
+    let mut wrong = url::Url::parse(&vhost.url()).unwrap();
+    wrong.set_password(Some("secret")).unwrap();
+    assert_told(run(wrong.as_str(), url), &["refuses the user", "guest"]);
+    let mut nowhere = url::Url::parse(&vhost.url()).unwrap();
+    nowhere.set_path("/no-such-vhost");
+    assert_told(run(nowhere.as_str(), url), &["no-such-vhost", "add_vhost"]);
+    // A database's port does not speak AMQP.
+    let postgres = url::Url::parse(url).unwrap();
+    let other = format!("amqp://{}:{}", postgres.host_str().unwrap(), postgres.port().unwrap_or(5432));
+    assert_eq!(run(&other, url).0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_can_not_be_reached_or_is_newer() {
+    let vhost = Vhost::create();
+    let port = free_port();
+    let told = run(&vhost.url(), &format!("postgres://u:secret@127.0.0.1:{port}/warren"));
+    assert_told(told, &[&format!("postgres://u:***@127.0.0.1:{port}/warren")]);
+    assert_told(run(&vhost.url(), ""), &["no database is configured: set DATABASE_URL"]);
+    assert_told(run(&vhost.url(), "mysql://127.0.0.1/x"), &["mysql", "postgres"]);
+    assert_told(run(&vhost.url(), "sqlite:///proc/no/such/folder/warren.db"), &["/proc/no/such/folder"]);
+
+    let newer = TestDatabase::postgres().await;
+    let connection = newer.connect().await;
+    let insert = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29990101_000001_from_the_future', 0)";
+    sea_orm::ConnectionTrait::execute_unprepared(connection.connection(), insert).await.unwrap();
+    assert_told(run(&vhost.url(), &newer.config.url), &["m29990101_000001_from_the_future"]);
+    connection.close().await;
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let told = fail(warren().args(["dev", "--http-addr", &addr]));
+    assert_told(told, &[&addr, "something else listens there already", "WARREN_HTTP_ADDR"]);
+}
+
+#[test]
+fn a_data_folder_that_can_not_be_written() {
+    let told = fail(warren().args(["dev", "--data", "/proc/warren"]));
+    assert_told(told, &["/proc/warren"]);
+}
+
+#[test]
+fn settings_that_are_wrong_are_told_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("warren.toml");
+    fs::write(&file, "[sandbox]\ntimout = '3s'\nmemory = 'much'\n[brokers]\nurl = 'x'\n").unwrap();
+    let (code, stderr) = fail(warren().args(["dev", "--config"]).arg(&file));
+    assert_eq!(code, 1);
+    for part in ["wrong in 3 places", "sandbox.timout", "sandbox.memory", "[brokers]"] {
+        assert!(stderr.contains(part), "{part:?} is missing from: {stderr}");
+    }
+    let told = fail(warren().args(["dev", "--config", "/no/such/file.toml"]));
+    assert_told(told, &["/no/such/file.toml", "can't be read"]);
+}
+
+#[test]
+fn a_component_store_of_another_kind() {
+    let told = fail(warren().arg("dev").env("WARREN_COMPONENTS_URL", "s3://bucket/components"));
+    assert_told(told, &["s3://bucket/components", "only a directory is supported"]);
+}
