@@ -1,0 +1,28 @@
+# What a person runs. Each target says what it does; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+
+.PHONY: help demo test components build fmt bench
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+demo: ## Start warren on nothing, run the three components through HTTP, show outcomes and rows, stop it
+	@scripts/demo.sh
+
+test: ## Run everything: fmt, clippy, docs, unit and integration tests, doctests
+	@scripts/test.sh
+
+components: ## Compile the components into $(TARGET_DIR)/components
+	@tasks-wasm/build.sh
+
+build: ## Build the binary into $(TARGET_DIR)/debug/warren
+	cargo build -p warren
+
+fmt: ## Format the code
+	cargo fmt
+
+bench: ## Measure: seconds for 20,000 tasks on RabbitMQ and PostgreSQL, latency of one at a time
+	@scripts/bench.sh

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Everything that has to hold: formatting, lints, documentation, tests on a real RabbitMQ and PostgreSQL, doctests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%d s)\n' "$*" $SECONDS; }
+# What can't run here is told; where everything has to run (WARREN_TEST_STRICT) it is an error.
+skipped=()
+skip() {
+  skipped+=("$*")
+  echo "SKIPPED: $*" >&2
+  [ -z "${WARREN_TEST_STRICT:-}" ] || exit 1
+}
+
+step "formatting"
+cargo fmt --check
+
+step "the target wasm32-wasip2"
+scripts/wasip2-target.sh
+
+step "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "components"
+tasks-wasm/build.sh
+target_dir=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+export WARREN_TEST_COMPONENTS=$target_dir/components
+
+step "services"
+# shellcheck source=scripts/services.sh
+. scripts/services.sh
+trap stop_services EXIT
+find_services
+
+step "publishers in other languages"
+publishers=$target_dir/publishers
+mkdir -p "$publishers"
+if command -v python3 >/dev/null && { [ -x "$publishers/python/bin/python" ] || python3 -m venv "$publishers/python"; }; then
+  "$publishers/python/bin/pip" install --quiet --disable-pip-version-check -r examples/publishers/requirements.txt
+  export WARREN_TEST_PYTHON=$publishers/python/bin/python
+else
+  skip "publish.py: there is no python3 with venv"
+fi
+if command -v npm >/dev/null; then
+  cp examples/publishers/package.json "$publishers/"
+  npm install --silent --no-audit --no-fund --prefix "$publishers" >&2
+  export WARREN_TEST_NODE_MODULES=$publishers/node_modules
+else
+  skip "publish.mjs: there is no npm"
+fi
+
+step "tests"
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace --locked
+else
+  echo "cargo-nextest is not installed; running the same tests with cargo test"
+  cargo test --workspace --locked --lib --bins --tests
+fi
+
+step "doctests"
+# components are no libraries that could be documented by tests
+cargo test --workspace --exclude echo --exclude process_order --exclude thumbnail --locked --doc
+
+step "documentation"
+RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+
+step "done"
+[ ${#skipped[@]} = 0 ] || printf 'SKIPPED: %s\n' "${skipped[@]}"
