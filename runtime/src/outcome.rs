@@ -116,3 +116,17 @@ impl fmt::Display for ErrorClass {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_tells_whether_its_message_was_kept() {
+        assert!(ErrorClass::is_final_text(&Failure::new(ErrorClass::Business, "no").to_string()));
+        assert!(ErrorClass::is_final_text(&Failure::new(ErrorClass::Invalid, "no").to_string()));
+        for error in ["trap: unreachable", "technical: away", "malformed: x", "invalidated", ""] {
+            assert!(!ErrorClass::is_final_text(error), "{error}");
+        }
+    }
+}

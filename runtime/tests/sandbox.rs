@@ -217,6 +217,39 @@ async fn what_is_no_task_is_refused_with_what_it_is() {
     assert!(prepare(&sandbox, cut_off).await.is_err_and(|message| message.starts_with("it does not compile")));
 }
 
+/// Takes out one timer after another and gives none back: each is an object in the host's memory, not in its own.
+fn hoarder() -> Vec<u8> {
+    component(
+        r#"
+        (type $failure (variant (case "invalid" string) (case "business" string) (case "technical" string)))
+        (export $exported "failure" (type $failure))
+        (import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type (sub resource)))))
+        (alias export $poll "pollable" (type $pollable))
+        (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+          (alias outer 1 $pollable (type $p))
+          (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+        (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+        (core module $code
+          (import "host" "subscribe" (func $subscribe (param i64) (result i32)))
+          (memory (export "memory") 1)
+          (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+          (func (export "execute") (param i32 i32) (result i32)
+            (loop $more (drop (call $subscribe (i64.const 1000000000000))) (br $more)) (unreachable)))
+        (core instance $instance (instantiate $code (with "host" (instance (export "subscribe" (func $subscribe))))))
+        (func $execute (param "payload" string) (result (result string (error $exported)))
+          (canon lift (core func $instance "execute")
+            (memory (core memory $instance "memory")) (realloc (core func $instance "realloc"))))
+        (export "execute" (func $execute))"#,
+    )
+}
+
+#[tokio::test]
+async fn objects_that_a_guest_holds_in_the_host_are_bounded() {
+    let (class, message) = class_of(outcome_of(hoarder()).await);
+    assert_eq!(class, ErrorClass::Trap, "{message}");
+    assert!(message.contains("table"), "{message}");
+}
+
 #[test]
 fn a_digest_names_the_bytes() {
     assert_ne!(Digest::of(b"a"), Digest::of(b"b"));
