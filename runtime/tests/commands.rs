@@ -157,7 +157,7 @@ fn a_new_component_compiles_and_runs() {
     let (code, stdout, stderr) =
         run(warren().current_dir(folder.path()).args(["component", "new", "hello", "--sdk"]).arg(sdk));
     assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.contains("warren component push target/wasm32-wasip2/release/hello.wasm"), "{stdout}");
+    assert!(stdout.contains("warren component push hello/target/wasm32-wasip2/release/hello.wasm"), "{stdout}");
     let crate_folder = folder.path().join("hello");
     // The profile of the project's own components, whose dependencies are compiled already.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-component");

@@ -103,8 +103,8 @@ fn new(args: &New) -> anyhow::Result<()> {
     }
     let file = name.replace('-', "_");
     output::print_text(&format!(
-        "{name}/ is a component that works. Next:\n  cd {name}\n  cargo build --release --target wasm32-wasip2\n  \
-         warren component push target/wasm32-wasip2/release/{file}.wasm\n  \
+        "{name}/ is a component that works. Next:\n  cargo build --release --target wasm32-wasip2 --manifest-path {name}/Cargo.toml\n  \
+         warren component push {name}/target/wasm32-wasip2/release/{file}.wasm\n  \
          warren task publish {file} --payload '{{\"who\":\"world\"}}' --wait"
     ))?;
     Ok(())

@@ -74,8 +74,8 @@
 //! cargo build --release --target wasm32-wasip2
 //! ```
 //!
-//! **5. A runtime, the upload, a task.** `warren dev` needs nothing installed; leave it running and open a second
-//! terminal:
+//! **5. A runtime, the upload, a task.** `warren dev` needs nothing installed. Start it in the same folder, leave it
+//! running, and open a second terminal there: the upload goes into the folder `components`, which it watches.
 //!
 //! ```sh
 //! warren component push target/wasm32-wasip2/release/reserve_stock.wasm
