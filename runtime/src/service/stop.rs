@@ -32,8 +32,10 @@ impl Service {
         self.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         let parts = &self.parts;
         self.deliveries.close();
-        // What is cut off is only the waiting: nothing is lost by dropping any of the three.
+        // What is cut off is only the waiting: nothing is lost by dropping any of the three. `biased`, so that consuming is
+        // stopped even if the hurry is there already: what is given back below must not be delivered here again.
         tokio::select! {
+            biased;
             () = async {
                 parts.broker.stop_consuming().await;
                 self.deliveries.wait().await;
@@ -44,7 +46,11 @@ impl Service {
         let interrupted = self.in_flight.ids();
         parts.sandbox.interrupt();
         self.cut_off.cancel();
-        let settled = tokio::time::timeout(FLUSH, self.deliveries.wait()).await.is_ok();
+        let all_over = async {
+            parts.broker.stop_consuming().await;
+            self.deliveries.wait().await;
+        };
+        let settled = tokio::time::timeout(FLUSH, all_over).await.is_ok();
         parts.components.stop().await;
         let flushed = parts.recorder.stop(FLUSH).await;
         let closed = parts.broker.close(FLUSH).await;
