@@ -10,7 +10,6 @@
 //! What a message means and what becomes of it is decided elsewhere.
 
 mod ack_window;
-mod backoff;
 mod config;
 mod copy;
 mod deliveries;
@@ -32,6 +31,9 @@ pub use publish::{Publish, PublishError, Target};
 pub use rabbitmq::RabbitMq;
 
 use tokio::sync::watch;
+
+/// The first pause before something that failed at the broker is tried again.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where messages come from and go to. Cheap to clone; all clones are the same broker.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@
 //! `docs/ARCHITECTURE.md`.
 
 pub mod api;
+mod backoff;
 pub mod broker;
 pub mod cli;
 pub mod components;

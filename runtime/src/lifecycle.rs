@@ -11,7 +11,6 @@
 //! The parts inside: `held` merges the states of a row that waits, `writer` is the background loop, `flush` finds the
 //! one row that the database refuses, `verdict` decides what may pass, `postgres` and `sqlite` are the two dialects.
 
-mod backoff;
 mod clock;
 mod connect;
 mod connect_error;
@@ -49,3 +48,6 @@ pub use queries::{
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;
 pub use verdict::QueryError;
+
+/// The first pause before a statement is tried again: as long as a connection takes that was merely closed.
+const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);

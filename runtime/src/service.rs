@@ -31,7 +31,7 @@ pub use self::{
     submit::{NewEvent, Submission, SubmitError},
 };
 use crate::{
-    broker::{self, Broker, Deliveries, Delivery, Queue},
+    broker::{self, Broker, Deliveries, Delivery, Queue, Settlement},
     components::Components,
     config::Config,
     lifecycle::{self, Database, Lookups, Recorder},
@@ -137,9 +137,13 @@ impl Service {
                 Admission::Drop => None,
             },
         };
+        self.settle(delivery, settlement);
+    }
+
+    /// The last step. Without a settlement nothing is known to be committed: the message goes back, and comes again.
+    fn settle(&self, delivery: Delivery, settlement: Option<Settlement>) {
         match settlement {
             Some(settlement) => self.parts.broker.settle(delivery, settlement),
-            // Nothing is known to be committed: the message goes back, and comes again.
             None => drop(delivery),
         }
     }

@@ -9,13 +9,13 @@ use sea_orm::{DbErr, RuntimeErr};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    RecordError,
-    backoff::Backoff,
+    FIRST_PAUSE, RecordError,
     held::Entry,
     row::Row,
     verdict::{Verdict, reason, verdict},
     writer::{Shared, Waiter},
 };
+use crate::backoff::Backoff;
 
 /// How long a statement may take before its connection is given up: a server that vanished without a word is not
 /// noticed by TCP for a quarter of an hour. Writing the same rows again is harmless.
@@ -54,7 +54,7 @@ impl<R: Row> Shared<R> {
     /// Returns when the rows are committed, or with the error of rows that can't be as they are (or, of several, may not be).
     async fn write(&self, part: &[Entry<R, Waiter>]) -> Result<(), DbErr> {
         let rows: Vec<&R> = part.iter().map(|entry| &entry.row).collect();
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::starting_at(FIRST_PAUSE);
         loop {
             let Err(error) = self.write_once(&rows).await else {
                 self.health.report(R::KIND, None);
@@ -63,14 +63,14 @@ impl<R: Row> Shared<R> {
             let give_up = match verdict(&error) {
                 Verdict::MayPass => false,
                 Verdict::Refused => true,
-                Verdict::Unclear => rows.len() > 1 || backoff.tries() >= UNCLEAR_TRIES,
+                Verdict::Unclear => rows.len() > 1 || backoff.failures() >= UNCLEAR_TRIES,
             };
             if give_up {
                 // The database is there and answers.
                 self.health.report(R::KIND, None);
                 return Err(error);
             }
-            if backoff.tries() == 0 {
+            if backoff.failures() == 0 {
                 tracing::warn!(%error, rows = rows.len(), "{} can't be recorded at the moment; trying again", R::KIND);
             }
             self.health.report(R::KIND, Some(format!("{} can't be recorded: {}", R::KIND, reason(&error))));

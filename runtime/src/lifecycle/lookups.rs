@@ -13,7 +13,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Database, QueryError, TaskStatus, backoff::Backoff, verdict::reason};
+use super::{Database, FIRST_PAUSE, QueryError, TaskStatus, verdict::reason};
+use crate::backoff::Backoff;
 
 /// The most ids of a question, and the most that wait for one.
 const QUESTION_IDS: usize = 1_000;
@@ -83,11 +84,11 @@ async fn answer_all(db: Database, mut asked: mpsc::Receiver<Question>) {
 }
 
 async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, QueryError> {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
         let answer = timeout(ANSWER_TIMEOUT, db.states_of(ids));
         match answer.await.unwrap_or_else(|_| Err(no_answer())) {
-            Err(QueryError::Unavailable(error)) if backoff.tries() < TRIES => {
+            Err(QueryError::Unavailable(error)) if backoff.failures() < TRIES => {
                 tracing::debug!(reason = reason(&error), "the states of tasks can't be asked; trying again");
                 sleep(backoff.next()).await;
             }

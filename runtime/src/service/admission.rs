@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{Service, in_flight::Claim, rows};
 use crate::{
+    backoff::Backoff,
     broker::{Delivery, Settlement},
     lifecycle::{KnownTask, QueryError, TakeOver, TaskRow, TaskStatus},
     outcome::ErrorClass,
@@ -121,9 +122,8 @@ impl Service {
     }
 }
 
-/// The pauses between two questions to a database that is away.
+/// The first pause between two questions to a database that is away.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long one question may take: a server that is gone without a word would keep it for as long as TCP hopes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -134,14 +134,13 @@ async fn patiently<T, F>(ask: impl Fn() -> F) -> T
 where
     F: Future<Output = Result<T, QueryError>>,
 {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
         match tokio::time::timeout(PATIENCE, ask()).await {
             Ok(Ok(answer)) => return answer,
             Ok(Err(error)) => tracing::debug!(%error, "a task could not be looked up, asking again: {error}"),
             Err(_) => tracing::debug!("a task could not be looked up within {PATIENCE:?}, asking again"),
         }
-        tokio::time::sleep(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
+        tokio::time::sleep(backoff.next()).await;
     }
 }

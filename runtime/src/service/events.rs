@@ -23,11 +23,7 @@ impl Service {
                 Some(Settlement::DeadLetter { error: failure.to_string() })
             }
         };
-        match settlement {
-            Some(settlement) => self.parts.broker.settle(delivery, settlement),
-            // Nothing is known to be committed: the message goes back, and comes again.
-            None => drop(delivery),
-        }
+        self.settle(delivery, settlement);
     }
 
     async fn record_event(&self, row: EventRow) -> Option<Settlement> {

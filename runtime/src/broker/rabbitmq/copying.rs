@@ -10,12 +10,12 @@ use event_driven::{
 
 use super::{
     super::{
-        Delivery, Queue, Settlement,
-        backoff::Backoff,
+        Delivery, FIRST_PAUSE, Queue, Settlement,
         copy::{dead_properties, retry_properties},
     },
     Link,
 };
+use crate::backoff::Backoff;
 
 /// What copying needs; the same for all copies of a session.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Context {
 /// on for as long as the session lives: without the copy the original must not leave its queue.
 pub(super) async fn copy(context: Arc<Context>, tag: u64, delivery: Delivery, settlement: Settlement) -> u64 {
     let copy = Arc::new(publication(&context, delivery, &settlement));
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     while let Err(error) = context.link.copies.publish_shared(Arc::clone(&copy)).await {
         tracing::warn!(%error, queue = copy.routing_key, "the copy of a message is not in its queue yet; trying again");
         if matches!(error, PublishError::Disconnected(_)) {

@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    super::{Delivery, Queue, backoff::Backoff},
+    super::{Delivery, FIRST_PAUSE, Queue},
     Link, Shared,
     session::{End, Session},
 };
+use crate::backoff::Backoff;
 
 /// A share of a queue's deliveries.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ impl Lane {
     /// Consumes until the broker stops and all that this lane delivered is settled.
     pub(super) async fn run(self, shared: Arc<Shared>) {
         let mut links = shared.link.subscribe();
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::starting_at(FIRST_PAUSE);
         loop {
             // Before the look at `stop`: who stops waits for this, or is seen here.
             let consuming = Consuming::new(Arc::clone(&shared));

@@ -4,7 +4,8 @@ use std::{future::Future, sync::Arc};
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{super::backoff::Backoff, Link, Shared};
+use super::{super::FIRST_PAUSE, Link, Shared};
+use crate::backoff::Backoff;
 
 /// The part of the health board that tells of the link.
 const PART: &str = "connection";
@@ -37,7 +38,7 @@ async fn keep_link(shared: &Shared) {
 }
 
 async fn reconnect(shared: &Shared) -> Link {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
         tokio::time::sleep(backoff.next()).await;
         match Link::open(&shared.config, &shared.plan).await {
@@ -56,7 +57,7 @@ where
     R: Fn(Arc<Shared>) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
         let task = AbortOnDropHandle::new(tokio::spawn(run(Arc::clone(&shared))));
         match task.await {
