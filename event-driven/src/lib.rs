@@ -1,10 +1,15 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+pub mod backoff;
+pub mod client;
 pub mod connection;
+pub mod entity;
 pub mod message;
 pub mod names;
 pub mod publisher;
+pub mod subscriber;
 pub mod topology;
+pub mod trace;
 
 pub use lapin;

@@ -4,18 +4,24 @@
 //! limit allows. What can't be decoded is a [`Malformed`], which says what is missing and where it was looked for, and
 //! still carries what could be told of the message.
 
+mod copy;
 mod error;
 mod event;
 mod field_table;
+mod headers;
 mod json_text;
+mod outcome;
 mod properties;
 mod short_text;
 mod task;
 
+pub use copy::{dead_properties, first_routing_key, retry_properties};
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;
 pub use field_table::{HeaderError, field_table_to_json, json_to_field_table};
+pub use headers::MessageHeaders;
 pub use json_text::{JsonText, JsonTextError, MAX_DEPTH};
+pub use outcome::{ID_HEADER, Outcome, STATUS_HEADER};
 pub use short_text::{ShortText, ShortTextError};
 pub use task::TaskRequest;
 

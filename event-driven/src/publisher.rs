@@ -1,27 +1,42 @@
-//! Publishes with confirms, many at a time.
+//! Publishes events and tasks, and returns when RabbitMQ has confirmed them.
 //!
-//! Like a group commit: each lane (a channel of its own) sends all that is waiting, then waits for RabbitMQ's answers to
-//! all of them. No timer is involved, so one message alone goes out at once and a thousand share a round trip. And when
-//! all answers of a round are there, a message that RabbitMQ returned as unroutable can be told from its neighbours for
-//! certain: RabbitMQ's returns carry no number, only the message itself.
+//! [`Publisher`] is what a service uses: it waits for a lost connection to come back and publishes again what was not
+//! confirmed. Below it, a [`ConnectionPublisher`] does the work on one connection.
 //!
-//! A publisher lives as long as its connection: when that is gone, make a new one.
+//! Promise: what was published with `Ok` is in a queue. At least once: a connection that is lost before the answer leaves
+//! it open whether the message arrived, so it goes out again, with the same `message_id`.
 
+mod call;
+mod connection;
 mod error;
+mod event;
 mod lane;
+mod publication;
 mod round;
+mod task;
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use lapin::{BasicProperties, Connection};
-use tokio::sync::{mpsc, oneshot};
+use futures_util::future::join_all;
+use serde::Serialize;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
+pub use connection::ConnectionPublisher;
 pub use error::PublishError;
+pub(crate) use error::short_name;
+pub use event::EventDraft;
+pub use publication::Publication;
+pub use task::TaskDraft;
 
+use self::call::Calls;
 use crate::{
-    message::{EventMessage, TaskRequest},
-    names::{EVENT_EXCHANGE, TASK_EXCHANGE},
+    client::Client,
+    entity::Event,
+    message::{Outcome, ShortText},
+    names::{EventKey, Service},
 };
 
 /// How to publish.
@@ -33,106 +48,131 @@ pub struct PublisherSettings {
     pub round: usize,
     /// How long RabbitMQ may take to confirm a round. It takes long when it is short of memory or disk.
     pub timeout: Duration,
+    /// How long a message is tried to be published, over lost connections too.
+    pub patience: Duration,
+    /// Most messages that are on their way at once. Who publishes more waits, and publishes when there is room.
+    pub buffer: usize,
+    /// Whether it is an error to publish an event that no queue gets. Where warren runs, its event store gets every event.
+    pub mandatory_events: bool,
 }
 
 impl Default for PublisherSettings {
     fn default() -> Self {
-        Self { lanes: 2, round: 256, timeout: Duration::from_secs(30) }
+        Self {
+            lanes: 2,
+            round: 256,
+            timeout: Duration::from_secs(30),
+            patience: Duration::from_secs(30),
+            buffer: 4096,
+            mandatory_events: true,
+        }
     }
 }
 
-/// A message on its way to an exchange.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Publication {
-    /// The exchange; [`crate::names::DEFAULT_EXCHANGE`] to name a queue by the routing key.
-    pub exchange: String,
-    /// The routing key.
-    pub routing_key: String,
-    /// The properties.
-    pub properties: BasicProperties,
-    /// The body.
-    pub body: Bytes,
-}
+/// The pause before a message goes out again on the next connection: the last one may not be known for dead yet.
+const AGAIN: Duration = Duration::from_millis(20);
 
-/// Publishes over one connection. Every message is `mandatory`: one that reaches no queue is an error.
-///
-/// Cheap to clone; the lanes end when the last clone is dropped.
+/// Publishes what a service has to tell and to ask. Cheap to clone; all clones share their room and their connections.
 #[derive(Debug, Clone)]
 pub struct Publisher {
-    requests: mpsc::Sender<Request>,
-}
-
-/// A publication, and who waits for its answer.
-#[derive(Debug)]
-struct Request {
-    publication: Arc<Publication>,
-    answer: oneshot::Sender<Result<(), PublishError>>,
+    client: Client,
+    producer: ShortText,
+    room: Arc<Semaphore>,
+    calls: Arc<Calls>,
 }
 
 impl Publisher {
-    /// Opens the lanes' channels on `connection` and starts the lanes on the current tokio runtime.
-    ///
-    /// # Errors
-    /// If the connection is gone or has no channels left.
-    pub async fn new(connection: Arc<Connection>, settings: &PublisherSettings) -> Result<Self, PublishError> {
-        let lanes = settings.lanes.max(1);
-        // Publishers wait in `publish` when this is full: what RabbitMQ does not take is not piled up here.
-        let (requests, waiting) = mpsc::channel(settings.round.max(1));
-        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
-        for _ in 0..lanes {
-            let lane = lane::Lane::open(Arc::clone(&connection), settings.clone()).await?;
-            tokio::spawn(lane.run(Arc::clone(&waiting)));
+    /// Publishes over the connections of `client`, in the name of its service.
+    pub fn new(client: &Client) -> Self {
+        let settings = client.settings();
+        Self {
+            producer: producer(&settings.service),
+            room: Arc::new(Semaphore::new(settings.publisher.buffer.clamp(1, Semaphore::MAX_PERMITS))),
+            calls: Arc::default(),
+            client: client.clone(),
         }
-        Ok(Self { requests })
     }
 
-    /// Publishes, and returns when RabbitMQ has confirmed that a queue has the message. Many calls at once share their
-    /// round trips. When the caller gives up waiting the message may be published all the same.
+    /// Publishes, and returns when RabbitMQ has confirmed the message. Waits while the buffer is full, and while the
+    /// connection is being made again. Many calls at once share their round trips.
     ///
     /// # Errors
-    /// See [`PublishError`]; [`PublishError::may_pass`] says whether to try again.
+    /// See [`PublishError`]; [`PublishError::may_pass`] says whether to try again. After `TimedOut` and `Disconnected`
+    /// the message may be in its queue all the same.
     pub async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
-        self.publish_shared(Arc::new(publication)).await
+        let patience = self.client.settings().publisher.patience;
+        let deadline = Instant::now() + patience;
+        let _room = timeout_at(deadline, self.room.acquire()).await.map_err(|_| PublishError::TimedOut(patience))?;
+        let publication = Arc::new(publication);
+        loop {
+            let connection = self.client.publisher_by(deadline).await?;
+            let published = timeout_at(deadline, connection.publish_shared(Arc::clone(&publication))).await;
+            match published.unwrap_or(Err(PublishError::TimedOut(patience))) {
+                Err(PublishError::Disconnected(_)) if Instant::now() + AGAIN < deadline => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                result => return result,
+            }
+        }
     }
 
-    /// The same for a message that the caller keeps, to publish it again.
-    ///
-    /// # Errors
-    /// As [`publish`](Self::publish).
-    pub async fn publish_shared(&self, publication: Arc<Publication>) -> Result<(), PublishError> {
-        error::check(&publication)?;
-        let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { publication, answer }).await.map_err(|_| PublishError::gone())?;
-        answered.await.map_err(|_| PublishError::gone())?
+    /// Publishes all of `publications` at once, and gives a result for each, in their order. They may reach a queue in
+    /// another one.
+    pub async fn publish_all(
+        &self,
+        publications: impl IntoIterator<Item = Publication>,
+    ) -> Vec<Result<(), PublishError>> {
+        join_all(publications.into_iter().map(|publication| self.publish(publication))).await
     }
 
-    /// Publishes a task to `task.exchange` with the routing key that it holds.
+    /// Publishes a task and waits for how it ends. A task whose caller gives up goes on.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
-    pub async fn publish_task(&self, task: &TaskRequest) -> Result<(), PublishError> {
-        let encoded = task.encode();
-        self.publish(Publication {
-            exchange: TASK_EXCHANGE.to_owned(),
-            routing_key: task.routing_key.clone(),
-            properties: encoded.properties,
-            body: encoded.body,
-        })
-        .await
+    /// As [`publish`](Self::publish), and [`PublishError::NoReply`] if the outcome does not come in time or the connection
+    /// is lost meanwhile: then the task may go on, and its result goes nowhere.
+    pub async fn call(&self, task: Publication, timeout: Duration) -> Result<Outcome, PublishError> {
+        self.calls.call(&self.client, task, timeout).await
     }
 
-    /// Publishes an event to `event.exchange` with the routing key that it holds.
+    /// An event, to be published by awaiting it.
     ///
-    /// # Errors
-    /// As [`publish`](Self::publish), and if its headers don't fit into AMQP.
-    pub async fn publish_event(&self, event: &EventMessage) -> Result<(), PublishError> {
-        let encoded = event.encode()?;
-        self.publish(Publication {
-            exchange: EVENT_EXCHANGE.to_owned(),
-            routing_key: event.routing_key.clone(),
-            properties: encoded.properties,
-            body: encoded.body,
-        })
-        .await
+    /// ```no_run
+    /// # use event_driven::{entity::Event, publisher::{Publisher, PublishError}};
+    /// # async fn example(publisher: &Publisher, created: &impl Event) -> Result<(), PublishError> {
+    /// publisher.event(created).correlation_id("order-17").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn event<E: Event>(&self, event: &E) -> EventDraft<&Self> {
+        EventDraft::new(self, self.producer.clone(), &E::key(), event).of_entity(event.entity_key())
     }
+
+    /// Any value as an event of this kind, to be published by awaiting it. It has to be an object in JSON.
+    pub fn event_of<T: Serialize + ?Sized>(&self, key: &EventKey, payload: &T) -> EventDraft<&Self> {
+        EventDraft::new(self, self.producer.clone(), key, payload)
+    }
+
+    /// A task for the component or the service that has this name, to be published by awaiting it, or called.
+    ///
+    /// ```no_run
+    /// # use event_driven::publisher::{Publisher, PublishError};
+    /// # async fn example(publisher: &Publisher) -> Result<(), PublishError> {
+    /// publisher.task("resize_image", &serde_json::json!({ "width": 120 })).message_id("image-17").await?;
+    /// let outcome = publisher.task("resize_image", &serde_json::json!({ "width": 120 })).call().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn task<T: Serialize + ?Sized>(&self, name: &str, payload: &T) -> TaskDraft<'_> {
+        TaskDraft::new(self, self.producer.clone(), name, payload)
+    }
+
+    /// The client over whose connections this publishes.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// A service's name as a producer's.
+pub(crate) fn producer(service: &Service) -> ShortText {
+    ShortText::new(service.as_str()).expect("a service's name has 1 to 64 characters")
 }

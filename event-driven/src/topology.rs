@@ -1,4 +1,4 @@
-//! Topology: the exchanges, queues and bindings that the service needs, as a plan, and how the plan is applied.
+//! Topology: the exchanges, queues and bindings that a service needs, as a plan, and how the plan is applied.
 //!
 //! [`plan()`] is plain data, which can be shown; [`apply()`] declares it. What exists already with other arguments is never
 //! deleted: it is used as it stands where that is safe, and refused with an error where it is not.
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use apply::{TopologyError, apply};
 pub use declaration::{Argument, Declaration, Exchange, ExchangeType, Queue};
 pub use mismatch::{Current, Mismatch};
-pub use plan::{MAX_RETRY_DELAY, plan};
+pub use plan::{MAX_RETRY_DELAY, exchanges, plan, route, subscription};
 pub use probe::is_probe;
 
 use crate::names;
@@ -31,6 +31,16 @@ pub struct TopologySettings {
     pub retries: u32,
     /// Delay before the first retry; doubled for each that follows, up to [`MAX_RETRY_DELAY`].
     pub retry_delay: Duration,
+    /// Longest stay of a message in a subscriber's or a route's queue; then it goes to the dead-letter queue.
+    pub queue_ttl: Duration,
+    /// Most messages in a subscriber's or a route's queue; then publishes are refused.
+    pub queue_max_messages: u32,
+    /// Most bytes in a subscriber's or a route's queue; then publishes are refused.
+    pub queue_max_bytes: u64,
+    /// For a `task.exchange` that others declare without its alternate exchange, and that can't get one by a policy: the
+    /// routing keys by which `tasks` is bound to it. Tasks with other keys are lost then. Empty: the alternate exchange
+    /// brings every task.
+    pub task_keys: Vec<String>,
 }
 
 impl Default for TopologySettings {
@@ -40,6 +50,10 @@ impl Default for TopologySettings {
             queue_type: QueueType::Quorum,
             retries: names::RETRIES,
             retry_delay: names::RETRY_DELAY,
+            queue_ttl: names::QUEUE_TTL,
+            queue_max_messages: names::QUEUE_MAX_MESSAGES,
+            queue_max_bytes: names::QUEUE_MAX_BYTES,
+            task_keys: Vec::new(),
         }
     }
 }

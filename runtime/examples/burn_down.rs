@@ -19,7 +19,7 @@ use event_driven::{
     connection::{self, ConnectionSettings},
     message::TaskRequest,
     names::Attempt,
-    publisher::{Publisher, PublisherSettings},
+    publisher::{ConnectionPublisher, Publication, PublisherSettings},
     topology::{self, TopologySettings},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -91,12 +91,12 @@ impl Drop for Warren {
     }
 }
 
-async fn publisher(rabbitmq: &str) -> Result<(std::sync::Arc<event_driven::lapin::Connection>, Publisher)> {
+async fn publisher(rabbitmq: &str) -> Result<(std::sync::Arc<event_driven::lapin::Connection>, ConnectionPublisher)> {
     let settings =
         ConnectionSettings { address: rabbitmq.parse()?, name: "bench".into(), timeout: Duration::from_secs(5) };
     let connection = std::sync::Arc::new(connection::connect(&settings).await?);
     topology::apply(&connection, &topology::plan(&TopologySettings::default())).await?;
-    let publisher = Publisher::new(connection.clone(), &PublisherSettings::default()).await?;
+    let publisher = ConnectionPublisher::new(connection.clone(), &PublisherSettings::default()).await?;
     Ok((connection, publisher))
 }
 
@@ -159,10 +159,9 @@ async fn burn_down(what: &str, count: usize, with_id: bool, rabbitmq: &str, post
     let started = Instant::now();
     stream::iter(0..count)
         .map(|n| Ok::<_, Box<dyn Error>>((n, publisher.clone())))
-        .try_for_each_concurrent(
-            512,
-            |(n, publisher)| async move { Ok(publisher.publish_task(&task(n, with_id)?).await?) },
-        )
+        .try_for_each_concurrent(512, |(n, publisher)| async move {
+            Ok(publisher.publish(Publication::of_task(&task(n, with_id)?)).await?)
+        })
         .await?;
     println!("published with confirms: {:.0}/s", count as f64 / started.elapsed().as_secs_f64());
     let warren = Warren::start(Command::new(binary()?).arg("run"))?;
@@ -190,7 +189,7 @@ async fn one_at_a_time(count: usize, rabbitmq: &str, postgres: &str) -> Result<(
         let mut request = task(n, true)?;
         request.reply_to = Some(queue.name().as_str().parse()?);
         let started = Instant::now();
-        publisher.publish_task(&request).await?;
+        publisher.publish(Publication::of_task(&request)).await?;
         answers.next().await.ok_or("no answer")??;
         // The first ones find caches cold, and the runtime still starting.
         if n >= 20 {

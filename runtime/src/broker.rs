@@ -9,31 +9,24 @@
 //!
 //! What a message means and what becomes of it is decided elsewhere.
 
-mod ack_window;
 mod config;
-mod copy;
 mod deliveries;
 mod delivery;
-mod health;
 mod in_process;
 mod publish;
 mod rabbitmq;
 
 use std::time::Duration;
 
-pub use ack_window::{Ack, AckWindow};
-pub use config::{BrokerConfig, ConnectError, InProcessLimits};
+pub use config::{BrokerConfig, InProcessLimits};
 pub use deliveries::Deliveries;
-pub use delivery::{Delivery, Queue, Settlement};
-pub use health::Health;
+pub use delivery::{Delivery, Queue};
+pub use event_driven::client::{Health, Settlement, StartError as ConnectError};
 pub use in_process::{DeadLetter, InProcess};
 pub use publish::{Publish, PublishError, Target};
 pub use rabbitmq::RabbitMq;
 
 use tokio::sync::watch;
-
-/// The first pause before something that failed at the broker is tried again.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where messages come from and go to. Cheap to clone; all clones are the same broker.
 #[derive(Debug, Clone)]

@@ -94,11 +94,29 @@ pub struct Topology {
     pub durable_exchanges: bool,
     /// The kind of queues that are declared.
     pub queue_type: QueueType,
+    /// Longest stay of a message in a subscriber's or a route's queue; then it goes to the dead-letter queue.
+    #[serde(with = "humantime_serde")]
+    pub queue_ttl: Duration,
+    /// Most messages in a subscriber's or a route's queue; then publishes are refused.
+    pub queue_max_messages: u32,
+    /// Most bytes in a subscriber's or a route's queue; then publishes are refused.
+    pub queue_max_bytes: ByteSize,
+    /// The routing keys by which `tasks` is bound to a `task.exchange` that others declared without its alternate exchange.
+    /// Tasks with other keys are lost then. Empty: the alternate exchange brings every task.
+    pub task_keys: Vec<String>,
 }
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { durable_exchanges: true, queue_type: QueueType::Quorum }
+        // The wire contract's defaults: 24 h, 10,000 messages, 100 MiB.
+        Self {
+            durable_exchanges: true,
+            queue_type: QueueType::Quorum,
+            queue_ttl: Duration::from_secs(24 * 60 * 60),
+            queue_max_messages: 10_000,
+            queue_max_bytes: ByteSize::mib(100),
+            task_keys: Vec::new(),
+        }
     }
 }
 

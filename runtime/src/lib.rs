@@ -13,7 +13,6 @@
 //! `docs/ARCHITECTURE.md`.
 
 pub mod api;
-mod backoff;
 pub mod broker;
 pub mod cli;
 pub mod components;

@@ -9,6 +9,7 @@ mod vhost;
 
 use std::time::{Duration, Instant};
 
+use event_driven::client::ClientSettings;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -18,8 +19,9 @@ use warren::broker::{Broker, BrokerConfig};
 
 async fn refusal(url: &str) -> String {
     let started = Instant::now();
-    let mut config = BrokerConfig::new(url.parse().unwrap());
-    config.connect_timeout = Duration::from_secs(2);
+    let mut client = ClientSettings::new("warren".parse().unwrap(), url.parse().unwrap());
+    client.connect_timeout = Duration::from_secs(2);
+    let config = BrokerConfig::new(client);
     let error = Broker::connect(config).await.unwrap_err().to_string();
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}: {error}", started.elapsed());
     assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");

@@ -5,6 +5,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// Deepest nesting of arrays and objects: what `serde_json` reads by default, so that whoever reads the text later can.
@@ -20,6 +21,9 @@ pub enum JsonTextError {
     /// It is no JSON.
     #[error("is not JSON: {0}")]
     Syntax(String),
+    /// A value of Rust can't be written as JSON (a map whose keys are no texts, an error of its own).
+    #[error("can't be written as JSON: {0}")]
+    Unwritable(String),
     /// It nests too deep.
     #[error("nests arrays and objects deeper than {MAX_DEPTH}")]
     TooDeep,
@@ -39,6 +43,16 @@ impl JsonText {
         check_depth(text)?;
         let raw: &RawValue = serde_json::from_str(text).map_err(|e| JsonTextError::Syntax(e.to_string()))?;
         Ok(Self(raw.get().into()))
+    }
+
+    /// Writes `value`.
+    ///
+    /// # Errors
+    /// If `value` can't be written as JSON or nests too deep.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, JsonTextError> {
+        let text = serde_json::to_string(value).map_err(|e| JsonTextError::Unwritable(e.to_string()))?;
+        check_depth(&text)?;
+        Ok(Self(text.into()))
     }
 
     /// Takes what a parser has found to be JSON inside a text that passed [`check_depth`].

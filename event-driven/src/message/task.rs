@@ -1,14 +1,13 @@
 //! A task on the wire: `{"task_name": "resize_image", "payload": {…}}`.
 
-use lapin::{
-    BasicProperties,
-    types::{AMQPValue, FieldTable},
-};
+use lapin::BasicProperties;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{DecodeError, Encoded, JsonText, Malformed, Partial, ShortText, event::checked_text, properties};
-use crate::names::{Attempt, TaskName, header};
+use super::{
+    DecodeError, Encoded, JsonText, Malformed, MessageHeaders, Partial, ShortText, event::checked_text, properties,
+};
+use crate::names::{Attempt, TaskName};
 
 /// One request to run a component, decoded and checked against the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,17 +82,21 @@ impl TaskRequest {
         partial: &mut Partial,
     ) -> Result<Self, DecodeError> {
         let (name, payload) = read_body(body, max_size, partial)?;
+        let task_name = TaskName::new(name)?;
+        let headers = MessageHeaders::of_task(properties)?;
+        let reply_to = properties::optional("reply_to", properties.reply_to().as_ref())?;
+        let MessageHeaders { producer_app, correlation_id, message_id, attempt, traceparent, tracestate } = headers;
         Ok(Self {
             routing_key: routing_key.to_owned(),
-            task_name: TaskName::new(name)?,
+            task_name,
             payload,
-            producer_app: properties::producer_app(properties)?,
-            correlation_id: properties::correlation_id(properties)?,
-            message_id: message_id(properties)?,
-            reply_to: properties::optional("reply_to", properties.reply_to().as_ref())?,
-            attempt: properties::attempt(properties)?,
-            traceparent: properties::trace_header(properties, header::TRACEPARENT),
-            tracestate: properties::trace_header(properties, header::TRACESTATE),
+            producer_app,
+            correlation_id,
+            message_id,
+            reply_to,
+            attempt,
+            traceparent,
+            tracestate,
         })
     }
 
@@ -102,26 +105,23 @@ impl TaskRequest {
     pub fn encode(&self) -> Encoded {
         let name = serde_json::Value::from(self.task_name.as_str());
         let body = format!(r#"{{"task_name":{name},"payload":{}}}"#, self.payload);
-        let mut headers = FieldTable::default();
-        let mut set = |name: &str, value: AMQPValue| {
-            headers.insert(name.into(), value);
-        };
-        set(header::PRODUCER_APP, AMQPValue::LongString(self.producer_app.as_str().into()));
-        set(header::CORRELATION_ID, AMQPValue::LongString(self.correlation_id.as_str().into()));
-        if self.attempt > Attempt::FIRST {
-            set(header::ATTEMPT, AMQPValue::LongLongInt(self.attempt.number().into()));
-        }
-        for (name, value) in [(header::TRACEPARENT, &self.traceparent), (header::TRACESTATE, &self.tracestate)] {
-            if let Some(value) = value {
-                set(name, AMQPValue::LongString(value.as_str().into()));
-            }
-        }
-        let mut properties =
-            properties::persistent_json(&self.producer_app, &self.correlation_id, self.message_id.as_ref());
+        let mut properties = self.headers().encode();
         if let Some(queue) = &self.reply_to {
             properties = properties.with_reply_to(queue.to_short_string());
         }
-        Encoded { properties: properties.with_headers(headers), body: body.into() }
+        Encoded { properties, body: body.into() }
+    }
+
+    /// What it says of itself beside its payload.
+    pub fn headers(&self) -> MessageHeaders {
+        MessageHeaders {
+            producer_app: self.producer_app.clone(),
+            correlation_id: self.correlation_id.clone(),
+            message_id: self.message_id.clone(),
+            attempt: self.attempt,
+            traceparent: self.traceparent.clone(),
+            tracestate: self.tracestate.clone(),
+        }
     }
 }
 

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use lapin::types::ShortString;
+use serde::Serialize;
+
 use super::Publication;
-use crate::message::HeaderError;
+use crate::{
+    message::{HeaderError, JsonText, ShortText, ShortTextError},
+    names::TaskNameError,
+};
 
 /// Why a message was not published, or may not have been.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,7 +23,10 @@ pub enum PublishError {
         routing_key: String,
     },
     /// No queue gets it. RabbitMQ has dropped it.
-    #[error("no queue is bound to exchange {exchange:?} for key {routing_key:?}")]
+    #[error(
+        "no queue is bound to exchange {exchange:?} for key {routing_key:?}: RabbitMQ dropped the message; start who \
+         consumes it once, so that its queue exists"
+    )]
     Unroutable {
         /// The exchange.
         exchange: String,
@@ -44,18 +53,47 @@ pub enum PublishError {
     /// The headers don't fit into AMQP.
     #[error(transparent)]
     Headers(#[from] HeaderError),
+    /// A task's name is none.
+    #[error(transparent)]
+    TaskName(#[from] TaskNameError),
+    /// A text that identifies something is none.
+    #[error("{what} {reason}")]
+    Text {
+        /// What it is about.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: ShortTextError,
+    },
+    /// The payload can't be written as JSON, or not as the JSON that it has to be.
+    #[error("the payload can't be published: {0}")]
+    Payload(String),
+    /// A call got no reply in time. The task was published and may go on.
+    #[error("no reply to the call within {}s; the task may go on, its result goes nowhere", after.as_secs_f32())]
+    NoReply {
+        /// How long was waited.
+        after: Duration,
+    },
 }
 
 impl PublishError {
     /// Whether the same message may be published at another time.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Nacked { .. } | Self::Unroutable { .. } | Self::TimedOut(_) | Self::Disconnected(_) => true,
-            Self::Refused(_) | Self::NameTooLong { .. } | Self::Headers(_) => false,
+            Self::Nacked { .. }
+            | Self::Unroutable { .. }
+            | Self::TimedOut(_)
+            | Self::Disconnected(_)
+            | Self::NoReply { .. } => true,
+            Self::Refused(_)
+            | Self::NameTooLong { .. }
+            | Self::Headers(_)
+            | Self::TaskName(_)
+            | Self::Text { .. }
+            | Self::Payload(_) => false,
         }
     }
 
-    pub(super) fn gone() -> Self {
+    pub(crate) fn gone() -> Self {
         Self::Disconnected("it was closed".to_owned())
     }
 
@@ -79,4 +117,23 @@ pub(super) fn check(publication: &Publication) -> Result<(), PublishError> {
         }
     }
     Ok(())
+}
+
+/// A name as AMQP takes it.
+pub(crate) fn short_name(what: &'static str, name: &str) -> Result<ShortString, PublishError> {
+    ShortString::try_new(name).map_err(|_| PublishError::NameTooLong { what, length: name.len() })
+}
+
+/// A value as the JSON of a message.
+pub(super) fn payload<T: Serialize + ?Sized>(value: &T) -> Result<JsonText, PublishError> {
+    JsonText::of(value).map_err(|error| PublishError::Payload(format!("it {error}")))
+}
+
+/// A text that identifies something.
+pub(super) fn text(what: &'static str, text: impl AsRef<str>) -> Result<ShortText, PublishError> {
+    ShortText::new(text).map_err(|reason| PublishError::Text { what, reason })
+}
+
+pub(super) fn disconnected(error: lapin::Error) -> PublishError {
+    PublishError::Disconnected(error.to_string())
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use lapin::{Channel, Connection, options::ConfirmSelectOptions};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{PublishError, PublisherSettings, Request, round};
+use super::{PublishError, PublisherSettings, connection::Request, error::disconnected, round};
 use crate::connection::lost;
 
 /// How long RabbitMQ may take to close a channel.
@@ -120,8 +120,4 @@ async fn open_channel(connection: &Connection) -> Result<Channel, lapin::Error> 
 fn answer(request: Request, result: Result<(), PublishError>) {
     // Who no longer waits does not want to know.
     let _ = request.answer.send(result);
-}
-
-fn disconnected(error: lapin::Error) -> PublishError {
-    PublishError::Disconnected(error.to_string())
 }

@@ -25,7 +25,7 @@ pub(super) async fn publish(channel: &Channel, publications: &[Arc<Publication>]
 }
 
 async fn send(channel: &Channel, publication: &Publication) -> Result<PublisherConfirm, lapin::Error> {
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let options = BasicPublishOptions { mandatory: publication.mandatory, ..BasicPublishOptions::default() };
     let short = |name: &str| ShortString::try_new(name).unwrap_or_default();
     channel
         .basic_publish(
@@ -110,12 +110,7 @@ mod tests {
     use super::*;
 
     fn publication(key: &str, body: &'static str) -> Arc<Publication> {
-        Arc::new(Publication {
-            exchange: "e".to_owned(),
-            routing_key: key.to_owned(),
-            properties: BasicProperties::default(),
-            body: body.into(),
-        })
+        Arc::new(Publication::new("e", key, BasicProperties::default(), body.into()))
     }
 
     #[test]

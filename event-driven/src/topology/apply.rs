@@ -7,7 +7,7 @@ use lapin::{
 };
 
 use super::{Declaration, Mismatch, declaration::field_table, judge, probe};
-use crate::names::{TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE};
+use crate::names::{TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE, TASKS_QUEUE};
 
 /// Most differences of one thing that are told one after the other.
 const MAX_DIFFERENCES: usize = 24;
@@ -31,7 +31,8 @@ pub enum TopologyError {
     /// `task.exchange` exists without an alternate exchange, so tasks without a route would be lost.
     #[error(
         "exchange {TASK_EXCHANGE} exists already, but without the alternate exchange {TASK_UNROUTED_EXCHANGE}, and so \
-         tasks without a route would be lost; add it with: {command}"
+         tasks without a route would be lost; add it with: {command}; or name the keys of the tasks, so that {TASKS_QUEUE} \
+         is bound to them instead: setting topology.task_keys"
     )]
     NoAlternateExchange {
         /// The command that adds it.
@@ -65,7 +66,7 @@ pub async fn apply(connection: &Connection, plan: &[Declaration]) -> Result<Vec<
             // RabbitMQ closes a channel on which a declaration failed.
             channel = connection.create_channel().await?;
             let mismatch = mismatch_of(declaration, error)?;
-            match resolve(connection, &wanted, &mismatch).await? {
+            match resolve(connection, plan, &wanted, &mismatch).await? {
                 Resolved::AsWanted => {}
                 Resolved::Differs => differences.push(format!("{} exists already, but {mismatch}", thing(declaration))),
             }
@@ -87,12 +88,17 @@ enum Resolved {
 
 async fn resolve(
     connection: &Connection,
+    plan: &[Declaration],
     wanted: &Declaration,
     mismatch: &Mismatch,
 ) -> Result<Resolved, TopologyError> {
     let unrouted = matches!(wanted, Declaration::Exchange(exchange) if exchange.name == TASK_EXCHANGE)
         && mismatch.argument == "alternate-exchange";
-    if unrouted && mismatch.current == super::Current::None {
+    // Who does not consume what comes by it can do without: a task that reaches no queue is an error when it is published.
+    let needed = plan
+        .iter()
+        .any(|other| matches!(other, Declaration::Binding { exchange, .. } if exchange == TASK_UNROUTED_EXCHANGE));
+    if unrouted && mismatch.current == super::Current::None && needed {
         if probe::unrouted_tasks_arrive(connection).await? {
             return Ok(Resolved::AsWanted);
         }

@@ -15,13 +15,17 @@ fn unusable_exchange(mismatch: &Mismatch) -> Option<&'static str> {
     match mismatch.argument.as_str() {
         "type" => Some("it would route messages to other queues than they are meant for"),
         "internal" => Some("nobody can publish to it"),
-        "alternate-exchange" => Some("messages that no queue is bound for would go elsewhere"),
+        // Where none is wanted, as where only one is missing, a message that reaches no queue is an error at its publisher.
+        "alternate-exchange" if mismatch.wanted != Current::None && mismatch.current != Current::None => {
+            Some("messages that no queue is bound for would go elsewhere")
+        }
         _ => None,
     }
 }
 
 fn unusable_queue(queue: &Queue, mismatch: &Mismatch) -> Option<&'static str> {
-    let waits_for_retry = queue.arguments.contains_key("x-message-ttl");
+    // Only from a retry queue messages go back by the default exchange.
+    let waits_for_retry = queue.arguments.get("x-dead-letter-exchange") == Some(&Argument::Text(String::new()));
     let current = &mismatch.current;
     match mismatch.argument.as_str() {
         "exclusive" => Some("it belongs to another connection"),
@@ -32,7 +36,7 @@ fn unusable_queue(queue: &Queue, mismatch: &Mismatch) -> Option<&'static str> {
             Some("messages would never come back from it")
         }
         "x-dead-letter-exchange" | "x-dead-letter-routing-key" if waits_for_retry => {
-            Some("messages would not come back from it into the queue of tasks")
+            Some("messages would not come back from it into the queue where they are tried again")
         }
         _ => None,
     }

@@ -1,10 +1,13 @@
 //! A message that was delivered, and what becomes of it.
 
 use bytes::Bytes;
-use event_driven::names::{Attempt, DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, TASKS_QUEUE};
+use event_driven::{
+    client::{self, Original, Settlement},
+    names::{DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, TASKS_QUEUE},
+};
 use lapin::BasicProperties;
 
-use super::{in_process, rabbitmq};
+use super::in_process;
 
 /// The queues that the service consumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,30 +36,6 @@ impl Queue {
     }
 }
 
-/// What becomes of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settlement {
-    /// It is over: its outcome is committed.
-    Ack,
-    /// A task is tried again, after the delay that follows the attempt before `attempt`. A copy with `x-attempt` and
-    /// `x-error` waits in `attempt.n.tasks`; attempts beyond the declared retry queues wait in the last of them, and where
-    /// there is none the copy is a dead letter. An event is given back instead: events have no retry queue.
-    Retry {
-        /// The attempt that will be made.
-        attempt: Attempt,
-        /// Why the one before failed.
-        error: String,
-    },
-    /// A copy with `x-error` goes to the dead-letter queue.
-    DeadLetter {
-        /// Why.
-        error: String,
-    },
-    /// It is given back and delivered again, to anybody, at once. Uses up no attempt, but RabbitMQ counts: what is given
-    /// back 20 times to a quorum queue is dead-lettered. So not a way to wait for something; keep the delivery meanwhile.
-    Release,
-}
-
 /// A message that was delivered and is not settled yet. Dropped without being settled, it is released.
 #[derive(Debug)]
 pub struct Delivery {
@@ -77,7 +56,7 @@ impl Delivery {
     /// Whether it can no longer be settled, since the connection is gone: the broker delivers it again.
     pub fn is_void(&self) -> bool {
         match &self.receipt.ticket {
-            Some(Ticket::RabbitMq(ticket)) => ticket.is_void(),
+            Some(Ticket::RabbitMq(receipt)) => receipt.is_void(),
             Some(Ticket::InProcess(ticket)) => ticket.is_void(),
             None => true,
         }
@@ -85,7 +64,15 @@ impl Delivery {
 
     pub(super) fn settle(mut self, settlement: Settlement) {
         match self.receipt.ticket.take() {
-            Some(Ticket::RabbitMq(ticket)) => ticket.settle(self, settlement),
+            Some(Ticket::RabbitMq(receipt)) => {
+                let Self { routing_key, properties, body, .. } = self;
+                // Events have no retry queue: they are given back.
+                let settlement = match (settlement, self.queue) {
+                    (Settlement::Retry { .. }, Queue::EventStore) => Settlement::Release,
+                    (settlement, _) => settlement,
+                };
+                receipt.settle(Original { routing_key, properties, body }, settlement);
+            }
             Some(Ticket::InProcess(ticket)) => ticket.settle(&settlement),
             None => {}
         }
@@ -100,7 +87,7 @@ pub(super) struct Receipt {
 
 #[derive(Debug)]
 pub(super) enum Ticket {
-    RabbitMq(rabbitmq::Ticket),
+    RabbitMq(client::Receipt),
     InProcess(in_process::Ticket),
 }
 
@@ -114,9 +101,9 @@ impl Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         match self.ticket.take() {
-            Some(Ticket::RabbitMq(ticket)) => ticket.release(),
             Some(Ticket::InProcess(ticket)) => ticket.settle(&Settlement::Release),
-            None => {}
+            // A receipt of the client releases by itself.
+            Some(Ticket::RabbitMq(_)) | None => {}
         }
     }
 }

@@ -21,9 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{message::Message, queues::Queues, replies::Replies};
-use super::{
-    Deliveries, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries, health::HealthBoard,
-};
+use super::{Deliveries, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries};
 
 pub(super) use inbox::Inbox;
 pub use message::DeadLetter;
@@ -43,7 +41,7 @@ struct Shared {
     /// Something may have become deliverable, or may be settled.
     changed: Notify,
     stop: CancellationToken,
-    health: HealthBoard,
+    health: watch::Sender<Health>,
 }
 
 impl Shared {
@@ -67,7 +65,7 @@ impl InProcess {
                 replies: Mutex::default(),
                 changed: Notify::new(),
                 stop: CancellationToken::new(),
-                health: HealthBoard::new(),
+                health: watch::Sender::new(Health::Connected),
             }),
         }
     }
@@ -102,7 +100,7 @@ impl InProcess {
     }
 
     pub(super) fn health(&self) -> watch::Receiver<Health> {
-        self.shared.health.watch()
+        self.shared.health.subscribe()
     }
 
     pub(super) fn depth(&self, queue: Queue) -> u64 {

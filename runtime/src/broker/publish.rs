@@ -38,6 +38,6 @@ impl From<Publish> for Publication {
             Target::Event(key) => (EVENT_EXCHANGE, key),
             Target::Reply(queue) => (DEFAULT_EXCHANGE, queue),
         };
-        Self { exchange: exchange.to_owned(), routing_key, properties, body }
+        Self::new(exchange, &routing_key, properties, body)
     }
 }

@@ -1,29 +1,20 @@
 //! How commands publish: on the broker of the settings, or over HTTP to a running warren where none is set.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use event_driven::{
-    connection::{self, ConnectionSettings},
-    lapin::{
-        BasicProperties, Connection, Consumer,
-        options::{BasicConsumeOptions, QueueDeclareOptions},
-        types::{AMQPValue, FieldTable, ShortString},
-    },
-    message::{EventMessage, JsonText, ShortText, TaskRequest},
+    client::{self as broker, ClientSettings},
+    message::{EventMessage, JsonText, Outcome, ShortText, TaskRequest},
     names::Attempt,
-    publisher::{Publisher, PublisherSettings},
+    publisher::{Publication, Publisher, PublisherSettings},
 };
-use futures_util::StreamExt;
 use serde_json::{Map, Value, json, value::RawValue};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{client::Client, event, task};
-use crate::{
-    config::Config,
-    service::{id_of_message, reply},
-};
+use crate::{config::Config, service::id_of_message};
 
 /// Asks for a task, and waits for its outcome if that was asked for. Gives what is known of the task, as its row would.
 pub(super) async fn publish_task(
@@ -46,22 +37,22 @@ pub(super) async fn publish_task(
         traceparent: None,
         tracestate: None,
     };
-    let broker = Arc::new(connect(config).await?);
-    let publisher = Publisher::new(broker.clone(), &publisher_settings(config)).await?;
+    let publisher = connect(config).await?;
+    let publication = Publication::of_task(&request);
     let told = match args.wait {
-        false => publisher.publish_task(&request).await.map(|()| json!({ "status": "PENDING" }))?,
-        true => publish_and_wait(&broker, &publisher, request.clone(), args.timeout).await?,
+        false => publisher.publish(publication).await.map(|()| json!({ "status": "PENDING" }))?,
+        true => shown(&publisher.call(publication, args.timeout).await?),
     };
     let id = request.message_id.as_ref().map(|message_id| id_of_message(&request.producer_app, message_id));
-    let mut shown = json!({
+    let mut task = json!({
         "id_task": id,
         "task_name": request.task_name.as_str(),
         "correlation_id": request.correlation_id.as_str(),
     });
-    if let (Some(shown), Value::Object(told)) = (shown.as_object_mut(), told) {
-        shown.extend(told);
+    if let (Some(task), Value::Object(told)) = (task.as_object_mut(), told) {
+        task.extend(told);
     }
-    Ok(shown)
+    Ok(task)
 }
 
 async fn publish_task_over_http(
@@ -92,45 +83,14 @@ fn is_open(task: &Value) -> bool {
     matches!(task.get("status").and_then(Value::as_str), Some("PENDING" | "RUNNING"))
 }
 
-/// Publishes with a queue for the answer, and waits for that.
-async fn publish_and_wait(
-    broker: &Connection,
-    publisher: &Publisher,
-    mut request: TaskRequest,
-    patience: Duration,
-) -> anyhow::Result<Value> {
-    let (queue, mut answers) = answer_queue(broker).await.context("no queue for the answer could be made")?;
-    request.reply_to = Some(queue.as_str().parse()?);
-    publisher.publish_task(&request).await?;
-    let answer = tokio::time::timeout(patience, answers.next())
-        .await
-        .with_context(|| format!("no outcome within {}; the task goes on", humantime::format_duration(patience)))?;
-    let Some(answer) = answer else { bail!("the connection to RabbitMQ ended; the task goes on") };
-    let answer = answer.context("the connection to RabbitMQ was lost; the task goes on")?;
-    Ok(read_answer(&answer.properties, &answer.data))
-}
-
-/// A queue of this connection alone, which goes with it.
-async fn answer_queue(broker: &Connection) -> Result<(ShortString, Consumer), event_driven::lapin::Error> {
-    let channel = broker.create_channel().await?;
-    let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
-    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let consumer = channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default()).await?;
-    Ok((queue.name().clone(), consumer))
-}
-
-/// What the answer says, in the words of the row.
-fn read_answer(properties: &BasicProperties, body: &[u8]) -> Value {
-    let status = properties.headers().as_ref().and_then(|headers| headers.inner().get(reply::STATUS_HEADER));
-    let status = match status {
-        Some(AMQPValue::LongString(status)) => String::from_utf8_lossy(status.as_bytes()).into_owned(),
-        _ => String::new(),
-    };
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    match status.as_str() {
-        "COMPLETED" => json!({ "status": status, "result": body }),
-        _ => json!({ "status": status, "error": body.get("error") }),
+/// What the outcome says, in the words of the row.
+fn shown(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Completed(result) => {
+            let result: Value = serde_json::from_str(result.as_str()).unwrap_or_default();
+            json!({ "status": outcome.status(), "result": result })
+        }
+        Outcome::Failed(error) | Outcome::Cancelled(error) => json!({ "status": outcome.status(), "error": error }),
     }
 }
 
@@ -161,22 +121,16 @@ pub(super) async fn publish_event(
     if !event.payload.is_object() {
         bail!("an event's payload is a JSON object");
     }
-    let broker = Arc::new(connect(config).await?);
-    Publisher::new(broker, &publisher_settings(config)).await?.publish_event(&event).await?;
+    connect(config).await?.publish(Publication::of_event(&event)?).await?;
     Ok(id_of_message(&event.producer_app, &message_id))
 }
 
-async fn connect(config: &Config) -> anyhow::Result<Connection> {
-    let settings = ConnectionSettings {
-        address: config.broker.url.parse()?,
-        name: format!("{} (command line)", config.service.name),
-        timeout: config.broker.connect_timeout,
-    };
-    Ok(connection::connect(&settings).await?)
-}
-
-fn publisher_settings(config: &Config) -> PublisherSettings {
-    PublisherSettings { timeout: config.broker.connect_timeout, ..PublisherSettings::default() }
+/// A publisher on the broker of the settings. Declares nothing: that is the service's to do.
+async fn connect(config: &Config) -> anyhow::Result<Publisher> {
+    let timeout = config.broker.connect_timeout;
+    let publisher = PublisherSettings { timeout, patience: timeout, ..PublisherSettings::default() };
+    let client = broker::Client::connect_with(ClientSettings { publisher, ..config.to_client()? }, Vec::new()).await?;
+    Ok(Publisher::new(&client))
 }
 
 fn short(given: Option<&String>, default: impl FnOnce() -> String) -> anyhow::Result<ShortText> {

@@ -3,7 +3,9 @@
 use std::num::NonZeroU16;
 
 use event_driven::{
-    connection::AddressError,
+    client::ClientSettings,
+    connection::{Address, AddressError},
+    names::{Service, WordError},
     topology::{self, TopologySettings},
 };
 
@@ -26,16 +28,26 @@ impl Config {
     /// What the connection to RabbitMQ takes.
     ///
     /// # Errors
-    /// If `broker.url` is no URL of AMQP's.
-    pub fn to_broker(&self) -> Result<BrokerConfig, AddressError> {
-        let defaults = BrokerConfig::new(self.broker.url.parse()?);
+    /// If `broker.url` is no URL of AMQP's, or `service.name` can't stand in the name of a queue.
+    pub fn to_broker(&self) -> Result<BrokerConfig, BrokerConfigError> {
+        let defaults = BrokerConfig::new(self.to_client()?);
         Ok(BrokerConfig {
             prefetch: NonZeroU16::new(self.broker.prefetch).unwrap_or(defaults.prefetch),
             channels: NonZeroU16::new(self.broker.channels).unwrap_or(defaults.channels),
-            connection_name: self.service.name.clone(),
+            ..defaults
+        })
+    }
+
+    /// What any client of RabbitMQ takes.
+    ///
+    /// # Errors
+    /// As [`to_broker`](Self::to_broker).
+    pub fn to_client(&self) -> Result<ClientSettings, BrokerConfigError> {
+        let address: Address = self.broker.url.parse()?;
+        Ok(ClientSettings {
             connect_timeout: self.broker.connect_timeout,
             topology: self.to_topology(),
-            ..defaults
+            ..ClientSettings::new(Service::new(&self.service.name)?, address)
         })
     }
 
@@ -60,6 +72,21 @@ impl Config {
             },
             retries: self.retry.retries,
             retry_delay: self.retry.delay,
+            queue_ttl: self.topology.queue_ttl,
+            queue_max_messages: self.topology.queue_max_messages,
+            queue_max_bytes: self.topology.queue_max_bytes.as_u64(),
+            task_keys: self.topology.task_keys.clone(),
         }
     }
+}
+
+/// Why the settings can't be used to reach RabbitMQ.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerConfigError {
+    /// `broker.url` is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// `service.name` is no name of a service.
+    #[error(transparent)]
+    Service(#[from] WordError),
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use event_driven::names::Service;
+
 use super::Config;
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for longer than this (`consumer_timeout`, 30 minutes
@@ -24,7 +26,9 @@ impl Config {
             }
         };
         let Self { service, broker, database, components, sandbox, retry, .. } = self;
-        require(!service.name.is_empty(), "service.name is empty".into());
+        if let Err(error) = Service::new(&service.name) {
+            require(false, format!("service.name: {error}"));
+        }
         require(broker.channels >= 1, "broker.channels is 0, it takes at least 1".into());
         require(
             broker.prefetch >= broker.channels,

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use event_driven::backoff::Backoff;
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::time::{sleep, timeout};
 
@@ -15,7 +16,6 @@ use super::{
     verdict::{Verdict, reason, verdict},
     writer::{Shared, Waiter},
 };
-use crate::backoff::Backoff;
 
 /// How long a statement may take before its connection is given up: a server that vanished without a word is not
 /// noticed by TCP for a quarter of an hour. Writing the same rows again is harmless.

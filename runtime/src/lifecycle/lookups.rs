@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use event_driven::backoff::Backoff;
 use sea_orm::DbErr;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -14,7 +15,6 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{Database, FIRST_PAUSE, QueryError, TaskStatus, verdict::reason};
-use crate::backoff::Backoff;
 
 /// The most ids of a question, and the most that wait for one.
 const QUESTION_IDS: usize = 1_000;

@@ -6,12 +6,11 @@
 
 use std::time::Duration;
 
-use event_driven::{message::TaskRequest, names::Attempt};
+use event_driven::{backoff::Backoff, message::TaskRequest, names::Attempt};
 use uuid::Uuid;
 
 use super::{Service, in_flight::Claim, rows};
 use crate::{
-    backoff::Backoff,
     broker::{Delivery, Settlement},
     lifecycle::{KnownTask, QueryError, TakeOver, TaskRow, TaskStatus},
     outcome::ErrorClass,

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, num::NonZeroU16, time::Duration};
 
 use bytes::Bytes;
 use event_driven::{
+    client::ClientSettings,
     connection::{ConnectionSettings, connect},
     lapin::{
         BasicProperties, Channel, Connection,
@@ -119,16 +120,28 @@ impl Fixture {
     }
 }
 
+/// A client's defaults.
+pub fn client(url: &str) -> ClientSettings {
+    ClientSettings::new("warren".parse().unwrap(), url.parse().unwrap())
+}
+
 /// Settings for RabbitMQ that make a test quick.
 pub fn config(kind: Kind, url: &str) -> BrokerConfig {
     let queue_type = if kind == Kind::Classic { QueueType::Classic } else { QueueType::Quorum };
     BrokerConfig {
         prefetch: PREFETCH,
         channels: NonZeroU16::new(2).unwrap(),
-        // Two cores may be busy with other tests, and the first quorum queues of a virtual host take their time.
-        connect_timeout: Duration::from_secs(8),
-        topology: TopologySettings { queue_type, retries: 2, retry_delay: RETRY_DELAY, ..TopologySettings::default() },
-        ..BrokerConfig::new(url.parse().unwrap())
+        ..BrokerConfig::new(ClientSettings {
+            // Two cores may be busy with other tests, and the first quorum queues of a virtual host take their time.
+            connect_timeout: Duration::from_secs(8),
+            topology: TopologySettings {
+                queue_type,
+                retries: 2,
+                retry_delay: RETRY_DELAY,
+                ..TopologySettings::default()
+            },
+            ..client(url)
+        })
     }
 }
 

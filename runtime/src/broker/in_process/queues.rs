@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use event_driven::names::Attempt;
+use event_driven::{
+    message::{dead_properties, retry_properties},
+    names::Attempt,
+};
 use tokio::time::Instant;
 
 use super::{
-    super::{
-        InProcessLimits, PublishError, Queue, Settlement,
-        copy::{dead_properties, retry_properties},
-    },
+    super::{InProcessLimits, PublishError, Queue, Settlement},
     DeadLetter, Message,
 };
 

@@ -6,7 +6,6 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use event_driven::topology::is_probe;
 use futures_util::StreamExt;
 use lapin::{
     Channel, Consumer,
@@ -17,15 +16,11 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{
-        AckWindow, Delivery, Queue,
-        copy::first_routing_key,
-        delivery::{self, Receipt},
-    },
-    Link, Shared, copying,
+    AckWindow, Link, RawDelivery, Receipt, Shared, Source, copying,
     lane::{Consuming, Lane},
     ticket::{Settled, Ticket},
 };
+use crate::{message::first_routing_key, names::TASKS_QUEUE, topology::is_probe};
 
 /// How long RabbitMQ may take to cancel a consumer. On a link that was cut without a word it never does.
 const CANCEL: Duration = Duration::from_secs(5);
@@ -33,7 +28,7 @@ const CANCEL: Duration = Duration::from_secs(5);
 /// Why a session is over.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The broker stops, and all is settled or may no longer be.
+    /// No more deliveries are wanted, and all is settled or may no longer be.
     Stopped,
     /// RabbitMQ ended it.
     Lost(String),
@@ -41,7 +36,7 @@ pub(super) enum End {
 
 /// One channel and what is unsettled on it.
 pub(super) struct Session {
-    queue: Queue,
+    source: Arc<Source>,
     link: Arc<Link>,
     copying: Arc<copying::Context>,
     channel: Channel,
@@ -50,9 +45,9 @@ pub(super) struct Session {
     /// Kept open by `tell`, so that it does not end while nothing is unsettled.
     settled: mpsc::Receiver<Settled>,
     tell: mpsc::Sender<Settled>,
-    out: mpsc::Sender<Delivery>,
+    out: mpsc::Sender<RawDelivery>,
     /// Taken from the channel, and no room for it in `out` yet.
-    waiting: Option<Delivery>,
+    waiting: Option<RawDelivery>,
     copies: JoinSet<u64>,
     stop: CancellationToken,
     closed: CancellationToken,
@@ -62,15 +57,16 @@ impl Session {
     pub(super) async fn open(lane: &Lane, link: &Arc<Link>, shared: &Shared) -> Result<Self, lapin::Error> {
         let channel = link.consuming.create_channel().await?;
         channel.basic_qos(lane.prefetch, BasicQosOptions::default()).await?;
-        let (queue, tag) = (lane.queue.name().into(), ShortString::default());
+        let (queue, tag) = (lane.source.queue.as_str().into(), ShortString::default());
         let consumer = channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await?;
         // Room for one settlement of each delivery that can be unsettled.
         let (tell, settled) = mpsc::channel(usize::from(lane.prefetch));
-        let (plan, retries) = (shared.plan.clone(), shared.config.topology.retries);
+        let copying =
+            copying::Context { link: Arc::clone(link), source: Arc::clone(&lane.source), plan: shared.plan() };
         Ok(Self {
-            queue: lane.queue,
+            source: Arc::clone(&lane.source),
             link: Arc::clone(link),
-            copying: Arc::new(copying::Context { link: Arc::clone(link), plan, retries }),
+            copying: Arc::new(copying),
             channel,
             consumer,
             window: AckWindow::new(lane.prefetch),
@@ -79,12 +75,12 @@ impl Session {
             out: lane.out.clone(),
             waiting: None,
             copies: JoinSet::new(),
-            stop: shared.stop.clone(),
+            stop: lane.stop.clone(),
             closed: shared.closed.clone(),
         })
     }
 
-    /// Runs until RabbitMQ ends the channel, or until the broker stops and all is settled. `consuming` is dropped as soon
+    /// Runs until RabbitMQ ends the channel, or until consuming is stopped and all is settled. `consuming` is dropped as soon
     /// as no further delivery can come from here.
     pub(super) async fn run(mut self, consuming: Consuming) -> Result<End, lapin::Error> {
         if let Some(end) = self.consume().await? {
@@ -100,7 +96,7 @@ impl Session {
         Ok(End::Stopped)
     }
 
-    /// Until the broker stops: then none. Each branch waits for a queue or a stream and loses nothing when dropped.
+    /// Until consuming is stopped: then none. Each branch waits for a queue or a stream and loses nothing when dropped.
     async fn consume(&mut self) -> Result<Option<End>, lapin::Error> {
         let (stop, out) = (self.stop.clone(), self.out.clone());
         loop {
@@ -156,18 +152,17 @@ impl Session {
         let tag = delivery.delivery_tag;
         self.window.delivered(tag);
         let ticket = Ticket { tag, settled: self.tell.clone() };
-        if self.queue == Queue::Tasks && is_probe(&delivery.properties, &delivery.data) {
+        if self.source.queue == TASKS_QUEUE && is_probe(&delivery.properties, &delivery.data) {
             ticket.acknowledge();
             return;
         }
         let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
-        self.waiting = Some(Delivery {
-            queue: self.queue,
-            routing_key: first_routing_key(exchange, key, self.queue.name(), &delivery.properties),
+        self.waiting = Some(RawDelivery {
+            routing_key: first_routing_key(exchange, key, &self.source.queue, &delivery.properties),
             properties: delivery.properties,
             body: Bytes::from(delivery.data),
             redelivered: delivery.redelivered,
-            receipt: Receipt::new(delivery::Ticket::RabbitMq(ticket)),
+            receipt: Receipt::new(ticket),
         });
     }
 
@@ -184,9 +179,9 @@ impl Session {
         match settled {
             Settled::Ack { tag } => self.window.done(tag),
             Settled::Release { tag } => self.release(tag).await?,
-            Settled::Copy { tag, delivery, settlement } => {
+            Settled::Copy { tag, original, settlement } => {
                 // At most one for each unsettled delivery.
-                self.copies.spawn(copying::copy(Arc::clone(&self.copying), tag, *delivery, settlement));
+                self.copies.spawn(copying::copy(Arc::clone(&self.copying), tag, *original, settlement));
             }
         }
         Ok(())

@@ -2,11 +2,11 @@
 
 use tokio::sync::mpsc;
 
-use super::super::{Delivery, Queue, Settlement};
+use super::{Original, Settlement};
 
 /// Leads to the session whose channel delivered. When that is over, nobody listens: the ticket is void.
 #[derive(Debug)]
-pub(in crate::broker) struct Ticket {
+pub(super) struct Ticket {
     pub(super) tag: u64,
     pub(super) settled: mpsc::Sender<Settled>,
 }
@@ -16,26 +16,26 @@ pub(in crate::broker) struct Ticket {
 pub(super) enum Settled {
     Ack { tag: u64 },
     Release { tag: u64 },
-    Copy { tag: u64, delivery: Box<Delivery>, settlement: Settlement },
+    Copy { tag: u64, original: Box<Original>, settlement: Settlement },
 }
 
 impl Ticket {
-    pub(in crate::broker) fn is_void(&self) -> bool {
+    pub(super) fn is_void(&self) -> bool {
         self.settled.is_closed()
     }
 
-    pub(in crate::broker) fn settle(self, delivery: Delivery, settlement: Settlement) {
+    pub(super) fn settle(self, original: Original, settlement: Settlement) {
         let tag = self.tag;
-        self.tell(match (&settlement, delivery.queue) {
-            (Settlement::Ack, _) => Settled::Ack { tag },
-            (Settlement::Release, _) | (Settlement::Retry { .. }, Queue::EventStore) => Settled::Release { tag },
-            (Settlement::Retry { .. }, Queue::Tasks) | (Settlement::DeadLetter { .. }, _) => {
-                Settled::Copy { tag, delivery: Box::new(delivery), settlement }
+        self.tell(match settlement {
+            Settlement::Ack => Settled::Ack { tag },
+            Settlement::Release => Settled::Release { tag },
+            Settlement::Retry { .. } | Settlement::DeadLetter { .. } => {
+                Settled::Copy { tag, original: Box::new(original), settlement }
             }
         });
     }
 
-    pub(in crate::broker) fn release(self) {
+    pub(super) fn release(self) {
         let tag = self.tag;
         self.tell(Settled::Release { tag });
     }

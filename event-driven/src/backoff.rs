@@ -11,31 +11,31 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Counts failures in a row.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     first: Duration,
     failures: u32,
 }
 
 impl Backoff {
     /// The first pause is `first`, shortened by up to a half at random, as all that follow.
-    pub(crate) fn starting_at(first: Duration) -> Self {
+    pub fn starting_at(first: Duration) -> Self {
         Self { first, failures: 0 }
     }
 
     /// The pause after one more failure: between half and all of the first × 2ⁿ, at most 5 s.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub fn next(&mut self) -> Duration {
         let whole = self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         whole / 2 + whole.mul_f64(random_fraction() / 2.0)
     }
 
     /// How many failures there were in a row.
-    pub(crate) fn failures(&self) -> u32 {
+    pub fn failures(&self) -> u32 {
         self.failures
     }
 
     /// It worked: the next pause is the first again.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 }

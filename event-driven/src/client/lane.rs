@@ -1,12 +1,12 @@
 //! One consuming channel, begun anew whenever it ends before it should.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{Delivery, FIRST_PAUSE, Queue},
-    Link, Shared,
+    FIRST_PAUSE, Link, RawDelivery, Shared, Source,
     session::{End, Session},
 };
 use crate::backoff::Backoff;
@@ -14,10 +14,12 @@ use crate::backoff::Backoff;
 /// A share of a queue's deliveries.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
-    pub(super) queue: Queue,
-    pub(super) number: u16,
+    pub(super) source: Arc<Source>,
+    number: u16,
     pub(super) prefetch: u16,
-    pub(super) out: mpsc::Sender<Delivery>,
+    pub(super) out: mpsc::Sender<RawDelivery>,
+    /// No more deliveries of this queue are wanted.
+    pub(super) stop: CancellationToken,
 }
 
 /// Counts a lane among those that may hand out a delivery.
@@ -37,14 +39,26 @@ impl Drop for Consuming {
 }
 
 impl Lane {
-    /// Consumes until the broker stops and all that this lane delivered is settled.
+    /// Lane `number` of `lanes`, which all together have the source's prefetch.
+    pub(super) fn new(
+        source: &Arc<Source>,
+        number: u16,
+        lanes: u16,
+        out: mpsc::Sender<RawDelivery>,
+        stop: CancellationToken,
+    ) -> Self {
+        let prefetch = share(source.prefetch, lanes, number);
+        Self { source: Arc::clone(source), number, prefetch, out, stop }
+    }
+
+    /// Consumes until that is stopped and all that this lane delivered is settled.
     pub(super) async fn run(self, shared: Arc<Shared>) {
         let mut links = shared.link.subscribe();
         let mut backoff = Backoff::starting_at(FIRST_PAUSE);
         loop {
             // Before the look at `stop`: who stops waits for this, or is seen here.
             let consuming = Consuming::new(Arc::clone(&shared));
-            let Some(link) = next_link(&shared, &mut links).await else { return };
+            let Some(link) = next_link(&self.stop, &mut links).await else { return };
             // lapin never resolves some futures of a connection that died; so nothing waits longer than its link lives.
             let end = tokio::select! {
                 end = self.serve(&shared, &link, consuming, &mut backoff) => end,
@@ -58,7 +72,7 @@ impl Lane {
             // Dropping the pause or the declaration at stop loses nothing.
             tokio::select! {
                 () = self.recover(&shared, &link, &mut links, backoff.next()) => {}
-                () = shared.stop.cancelled() => return,
+                () = self.stop.cancelled() => return,
             }
         }
     }
@@ -69,8 +83,9 @@ impl Lane {
         if !link.is_up() {
             return;
         }
+        let plan = shared.plan();
         let declared = tokio::select! {
-            declared = link.declare(&shared.plan) => declared,
+            declared = link.declare(&plan) => declared,
             () = replaced(link, links) => return,
         };
         if let Err(error) = declared {
@@ -88,8 +103,8 @@ impl Lane {
         // A channel that is half open is closed when it is dropped.
         let session = tokio::select! {
             session = Session::open(self, link, shared) => session?,
-            () = shared.stop.cancelled() => return Ok(End::Stopped),
-            () = tokio::time::sleep(shared.config.connect_timeout) => {
+            () = self.stop.cancelled() => return Ok(End::Stopped),
+            () = tokio::time::sleep(shared.settings.connect_timeout) => {
                 return Ok(End::Lost("RabbitMQ does not open a channel".to_owned()));
             }
         };
@@ -101,8 +116,8 @@ impl Lane {
     fn tell(&self, shared: &Shared, link: &Link, reason: &str) {
         link.notice(reason.to_owned());
         if link.is_up() {
-            tracing::warn!(queue = self.queue.name(), reason, "consuming was interrupted; beginning anew");
-            shared.health.trouble(&self.name(), &format!("queue {}: {reason}", self.queue.name()));
+            tracing::warn!(queue = self.source.queue, reason, "consuming was interrupted; beginning anew");
+            shared.health.trouble(&self.name(), &format!("queue {}: {reason}", self.source.queue));
         } else {
             // The supervisor tells of that.
             shared.health.well(&self.name());
@@ -110,7 +125,7 @@ impl Lane {
     }
 
     fn name(&self) -> String {
-        format!("consumer {} of {}", self.number, self.queue.name())
+        format!("consumer {} of {}", self.number, self.source.queue)
     }
 }
 
@@ -119,17 +134,37 @@ type Links = watch::Receiver<Option<Arc<Link>>>;
 /// Waits until `link` is no longer the one in use.
 async fn replaced(link: &Arc<Link>, links: &mut Links) {
     let other = |now: &Option<Arc<Link>>| now.as_ref().is_none_or(|now| !Arc::ptr_eq(now, link));
-    // An error means that the broker is gone.
+    // An error means that the client is gone.
     let _ = links.wait_for(other).await;
 }
 
-/// The link in use, or the next one; none once the broker stops.
-async fn next_link(shared: &Shared, links: &mut Links) -> Option<Arc<Link>> {
+/// The link in use, or the next one; none once no more deliveries are wanted.
+async fn next_link(stop: &CancellationToken, links: &mut Links) -> Option<Arc<Link>> {
     let up = |link: &Option<Arc<Link>>| link.as_ref().is_some_and(|link| link.is_up());
     // Waiting for a link can be dropped without loss.
     tokio::select! {
         biased;
-        () = shared.stop.cancelled() => None,
+        () = stop.cancelled() => None,
         link = links.wait_for(up) => link.ok()?.clone(),
+    }
+}
+
+/// The prefetch of one lane of several; all together are the whole.
+fn share(prefetch: NonZeroU16, lanes: u16, number: u16) -> u16 {
+    prefetch.get() / lanes + u16::from(number < prefetch.get() % lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_the_prefetch_add_up() {
+        for (prefetch, lanes) in [(256, 4), (7, 4), (4, 4), (1, 1)] {
+            let prefetch = NonZeroU16::new(prefetch).unwrap();
+            let shares: Vec<u16> = (0..lanes).map(|number| share(prefetch, lanes, number)).collect();
+            assert_eq!(shares.iter().sum::<u16>(), prefetch.get());
+            assert!(shares.iter().all(|share| *share > 0));
+        }
     }
 }

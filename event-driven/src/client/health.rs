@@ -1,4 +1,4 @@
-//! Whether the broker can be used at this moment.
+//! Whether RabbitMQ can be used at this moment.
 
 use std::{
     collections::BTreeMap,

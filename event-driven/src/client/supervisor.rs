@@ -4,13 +4,10 @@ use std::{future::Future, sync::Arc};
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{super::FIRST_PAUSE, Link, Shared};
+use super::{FIRST_PAUSE, LINK, Link, Shared};
 use crate::backoff::Backoff;
 
-/// The part of the health board that tells of the link.
-const PART: &str = "connection";
-
-/// Waits for the end of the link and makes the next one, until the broker is closed.
+/// Waits for the end of the link and makes the next one, until the client is closed.
 pub(super) async fn run(shared: Arc<Shared>) {
     // Dropping `keep_link` anywhere loses at most a link that is just being made.
     tokio::select! {
@@ -23,10 +20,10 @@ async fn keep_link(shared: &Shared) {
     loop {
         let link = shared.link.borrow().clone();
         if let Some(link) = link {
-            shared.health.well(PART);
+            shared.health.well(LINK);
             let reason = link.down().await;
             tracing::warn!(reason, "the connection to RabbitMQ is lost; connecting again");
-            shared.health.trouble(PART, &reason);
+            shared.health.trouble(LINK, &reason);
             shared.link.send_replace(None);
             // The other of the two connections may still be there, with consumers on it.
             link.close().await;
@@ -41,11 +38,11 @@ async fn reconnect(shared: &Shared) -> Link {
     let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
         tokio::time::sleep(backoff.next()).await;
-        match Link::open(&shared.config, &shared.plan).await {
+        match Link::open(&shared.settings, &shared.plan()).await {
             Ok(link) => return link,
             Err(error) => {
                 tracing::warn!(%error, "still no connection to RabbitMQ");
-                shared.health.trouble(PART, &error.to_string());
+                shared.health.trouble(LINK, &error.to_string());
             }
         }
     }
@@ -62,7 +59,7 @@ where
         let task = AbortOnDropHandle::new(tokio::spawn(run(Arc::clone(&shared))));
         match task.await {
             Err(error) if error.is_panic() => {
-                tracing::error!(%error, "the {name} of the broker panicked; it begins anew");
+                tracing::error!(%error, "the {name} panicked; it begins anew");
                 tokio::time::sleep(backoff.next()).await;
             }
             Ok(()) | Err(_) => return,

@@ -5,15 +5,15 @@ use std::{
     time::Duration,
 };
 
-use event_driven::{
-    connection::{ConnectionSettings, connect, lost},
-    publisher::{Publisher, PublisherSettings},
-    topology::{Declaration, TopologyError, apply},
-};
 use lapin::Connection;
 use tokio::sync::Notify;
 
-use super::super::{BrokerConfig, ConnectError};
+use super::{ClientSettings, StartError};
+use crate::{
+    connection::{ConnectionSettings, connect, lost},
+    publisher::ConnectionPublisher,
+    topology::{Declaration, TopologyError, apply},
+};
 
 /// How long closing may take before the connections are just dropped.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -26,36 +26,35 @@ pub(super) struct Link {
     /// Everything that goes out: RabbitMQ stops reading this one when it is short of memory.
     pub(super) publishing: Arc<Connection>,
     /// Copies for retry and dead-letter queues; a publisher of their own, so that no flood of tasks holds them up.
-    pub(super) copies: Publisher,
+    pub(super) copies: ConnectionPublisher,
     /// What the service publishes.
-    pub(super) outgoing: Publisher,
+    pub(super) outgoing: ConnectionPublisher,
     noticed: Notify,
     reason: Mutex<Option<String>>,
 }
 
 impl Link {
-    pub(super) async fn open(config: &BrokerConfig, plan: &[Declaration]) -> Result<Self, ConnectError> {
+    pub(super) async fn open(client: &ClientSettings, plan: &[Declaration]) -> Result<Self, StartError> {
         let settings = |name: String| ConnectionSettings {
-            address: config.address.clone(),
+            address: client.address.clone(),
             name,
-            timeout: config.connect_timeout,
+            timeout: client.connect_timeout,
         };
-        let consuming = connect(&settings(config.connection_name.clone())).await?;
-        let publishing = Arc::new(connect(&settings(format!("{} (publishing)", config.connection_name))).await?);
+        let consuming = connect(&settings(client.service.to_string())).await?;
+        let publishing = Arc::new(connect(&settings(format!("{} (publishing)", client.service))).await?);
         let prepare = async {
             declare(&consuming, plan).await?;
-            let settings = PublisherSettings::default();
-            let copies = Publisher::new(Arc::clone(&publishing), &settings).await?;
-            let outgoing = Publisher::new(Arc::clone(&publishing), &settings).await?;
-            Ok::<_, ConnectError>((copies, outgoing))
+            let copies = ConnectionPublisher::new(Arc::clone(&publishing), &client.publisher).await?;
+            let outgoing = ConnectionPublisher::new(Arc::clone(&publishing), &client.publisher).await?;
+            Ok::<_, StartError>((copies, outgoing))
         };
-        let (timeout, address) = (config.connect_timeout, || config.address.to_string());
+        let (timeout, address) = (client.connect_timeout, || client.address.to_string());
         // Whichever comes first; a connection without its topology is dropped.
         let (copies, outgoing) = tokio::select! {
             prepared = prepare => prepared?,
-            () = lost(&consuming) => return Err(ConnectError::Lost { address: address() }),
-            () = lost(&publishing) => return Err(ConnectError::Lost { address: address() }),
-            () = tokio::time::sleep(timeout) => return Err(ConnectError::Stuck { address: address(), timeout }),
+            () = lost(&consuming) => return Err(StartError::Lost { address: address() }),
+            () = lost(&publishing) => return Err(StartError::Lost { address: address() }),
+            () = tokio::time::sleep(timeout) => return Err(StartError::Stuck { address: address(), timeout }),
         };
         Ok(Self { consuming, publishing, copies, outgoing, noticed: Notify::new(), reason: Mutex::default() })
     }

@@ -7,11 +7,12 @@
 //! - `x-death` and what belongs to it, on a retry: RabbitMQ drops a message that it takes to run in a circle; and
 //!   `x-delivery-count`, which RabbitMQ writes anew.
 
-use event_driven::names::{Attempt, header};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, LongString, ShortString},
 };
+
+use crate::names::{Attempt, header};
 
 /// Longest error in a header: AMQP has all headers of a message in one frame, of 128 KiB by default.
 const MAX_ERROR_BYTES: usize = 4 * 1024;
@@ -28,8 +29,8 @@ const DEATHS: [&str; 7] = [
     "x-last-death-reason",
 ];
 
-/// The properties of the copy that is tried again as `attempt`.
-pub(super) fn retry_properties(
+/// The properties of the copy that is tried again as `attempt`. `max_bytes` is the most that its headers may have.
+pub fn retry_properties(
     original: &BasicProperties,
     routing_key: &str,
     attempt: Attempt,
@@ -41,8 +42,8 @@ pub(super) fn retry_properties(
     with_notes(original, headers, routing_key, error, max_bytes)
 }
 
-/// The properties of the copy for the dead-letter queue.
-pub(super) fn dead_properties(
+/// The properties of the copy for the dead-letter queue. `max_bytes` is the most that its headers may have.
+pub fn dead_properties(
     original: &BasicProperties,
     routing_key: &str,
     error: &str,
@@ -151,12 +152,7 @@ fn cut(text: &str, max_bytes: usize) -> &str {
 
 /// The key with which a message was published first: that of a copy stands in a header, since it travelled by the name
 /// of a queue. Only then: a producer's own header of that name says nothing.
-pub(super) fn first_routing_key(
-    exchange: &str,
-    routing_key: &str,
-    queue: &str,
-    properties: &BasicProperties,
-) -> String {
+pub fn first_routing_key(exchange: &str, routing_key: &str, queue: &str, properties: &BasicProperties) -> String {
     let noted = || match properties.headers().as_ref()?.inner().get(header::ROUTING_KEY)? {
         AMQPValue::LongString(key) => std::str::from_utf8(LongString::as_bytes(key)).ok(),
         _ => None,

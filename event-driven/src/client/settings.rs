@@ -1,0 +1,73 @@
+//! What a client needs to know, and why it can't start.
+
+use std::time::Duration;
+
+use crate::{
+    connection::{Address, ConnectError},
+    names::{Service, WordError},
+    publisher::{PublishError, PublisherSettings},
+    subscriber::SubscriberSettings,
+    topology::{TopologyError, TopologySettings},
+};
+
+/// How a service uses RabbitMQ.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// Where RabbitMQ is, and as whom.
+    pub address: Address,
+    /// The service: it stands in the names of its queues, in what it publishes, and in RabbitMQ's management.
+    pub service: Service,
+    /// How long connecting, and declaring the topology, may take.
+    pub connect_timeout: Duration,
+    /// How queues are declared, and how often and when a message is tried again.
+    pub topology: TopologySettings,
+    /// How messages go out.
+    pub publisher: PublisherSettings,
+    /// How the queues of the service are consumed.
+    pub subscriber: SubscriberSettings,
+}
+
+impl ClientSettings {
+    /// The defaults, for a service at a server.
+    pub fn new(service: Service, address: Address) -> Self {
+        Self {
+            address,
+            service,
+            connect_timeout: Duration::from_secs(5),
+            topology: TopologySettings::default(),
+            publisher: PublisherSettings::default(),
+            subscriber: SubscriberSettings::default(),
+        }
+    }
+}
+
+/// Why a service can't start to use RabbitMQ.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StartError {
+    /// RabbitMQ can't be reached or refuses us.
+    #[error(transparent)]
+    Connection(#[from] ConnectError),
+    /// What is needed can't be declared, or exists and can't be used.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// RabbitMQ accepted the connection and then did not answer.
+    #[error("RabbitMQ at {address} accepted the connection but did not declare the topology within {}s", timeout.as_secs_f32())]
+    Stuck {
+        /// Where, without the password.
+        address: String,
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// RabbitMQ went away again while it was asked to declare the topology.
+    #[error("the connection to RabbitMQ at {address} was lost while the topology was declared")]
+    Lost {
+        /// Where, without the password.
+        address: String,
+    },
+    /// A name of what is to be served is none.
+    #[error(transparent)]
+    Name(#[from] WordError),
+    /// No channels to publish on.
+    #[error("no channel to publish on: {0}")]
+    Publisher(#[from] PublishError),
+}

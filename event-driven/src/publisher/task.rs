@@ -1,0 +1,131 @@
+//! A task that is about to be published: what can be said of it, and how it becomes a message.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::{Publication, PublishError, Publisher, error, event::new_id};
+use crate::{
+    message::{Outcome, ShortText, TaskRequest},
+    names::{Attempt, TaskName, TaskRoute},
+    trace,
+};
+
+/// How long a call waits unless told otherwise.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A task to publish; nothing happens until it is awaited or [called](Self::call).
+///
+/// Without a word about it, the correlation id and the trace context are those of the current [`tracing`] span if
+/// [`trace::layer`] is installed, else the correlation id is new; the message id is new.
+#[derive(Debug)]
+#[must_use = "a task is published when it is awaited or called"]
+pub struct TaskDraft<'p> {
+    publisher: &'p Publisher,
+    request: Result<TaskRequest, PublishError>,
+    expiration: Option<Duration>,
+    timeout: Duration,
+}
+
+impl<'p> TaskDraft<'p> {
+    pub(super) fn new<T: Serialize + ?Sized>(
+        publisher: &'p Publisher,
+        producer_app: ShortText,
+        name: &str,
+        payload: &T,
+    ) -> Self {
+        let context = trace::current();
+        let request = TaskName::new(name).map_err(PublishError::from).and_then(|task_name| {
+            Ok(TaskRequest {
+                // No queue is bound to it, so it goes to the queue of all tasks.
+                routing_key: format!("routing.task.run.{task_name}"),
+                task_name,
+                payload: error::payload(payload)?,
+                producer_app,
+                correlation_id: context.correlation_id.unwrap_or_else(new_id),
+                message_id: Some(new_id()),
+                reply_to: None,
+                attempt: Attempt::FIRST,
+                traceparent: context.traceparent,
+                tracestate: context.tracestate,
+            })
+        });
+        Self { publisher, request, expiration: None, timeout: CALL_TIMEOUT }
+    }
+
+    /// Where it goes: to the service that serves this route. Without one it goes to warren.
+    pub fn route(self, route: &TaskRoute) -> Self {
+        self.with(|request| {
+            request.routing_key = route.routing_key();
+            Ok(())
+        })
+    }
+
+    /// What the task belongs to: 1 to 255 bytes. The result carries the same.
+    pub fn correlation_id(self, id: impl AsRef<str>) -> Self {
+        self.with(|request| Ok(request.correlation_id = error::text("the correlation id", id)?))
+    }
+
+    /// Identifies the task together with its producer: the same one is executed to completion once. 1 to 255 bytes.
+    pub fn message_id(self, id: impl AsRef<str>) -> Self {
+        self.with(|request| Ok(request.message_id = Some(error::text("the message id", id)?)))
+    }
+
+    /// The queue that gets the result. Not for a [`call`](Self::call), which has a queue of its own.
+    pub fn reply_to(self, queue: impl AsRef<str>) -> Self {
+        self.with(|request| Ok(request.reply_to = Some(error::text("the queue for the reply", queue)?)))
+    }
+
+    /// How long the task may wait in its queue, in whole milliseconds. One that waited longer is not executed but
+    /// dead-lettered by RabbitMQ.
+    pub fn expiration(mut self, after: Duration) -> Self {
+        self.expiration = Some(after);
+        self
+    }
+
+    /// How long a [`call`](Self::call) waits for the result: one minute unless told otherwise.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Publishes the task and waits for how it ends. A task whose caller gives up goes on.
+    ///
+    /// # Errors
+    /// As [`Publisher::call`].
+    pub async fn call(self) -> Result<Outcome, PublishError> {
+        let (publisher, timeout) = (self.publisher, self.timeout);
+        publisher.call(self.into_publication()?, timeout).await
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut TaskRequest) -> Result<(), PublishError>) -> Self {
+        self.request = self.request.and_then(|mut request| change(&mut request).map(|()| request));
+        self
+    }
+
+    /// The message, without publishing it.
+    ///
+    /// # Errors
+    /// If the payload is no JSON, or something said of it does not fit into a message.
+    pub fn into_publication(self) -> Result<Publication, PublishError> {
+        let mut publication = Publication::of_task(&self.request?);
+        if let Some(after) = self.expiration {
+            publication.properties = publication.properties.with_expiration(after.as_millis().to_string().into());
+        }
+        Ok(publication)
+    }
+}
+
+impl<'p> IntoFuture for TaskDraft<'p> {
+    type Output = Result<(), PublishError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'p>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let publisher = self.publisher;
+        Box::pin(async move { publisher.publish(self.into_publication()?).await })
+    }
+}

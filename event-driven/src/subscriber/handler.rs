@@ -1,0 +1,109 @@
+//! What a service does with an event or a task.
+
+use std::{any::Any, fmt, future::Future, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::Delivery;
+
+/// Handles values of type `T`, and returns an `R`: nothing for an event, the result for a task.
+///
+/// Implemented for every `async fn(T, &Delivery) -> Result<R, HandlerError>`, for closures that return a future which does
+/// not borrow the delivery, and by hand for a type that holds what its handler needs:
+///
+/// ```
+/// use event_driven::subscriber::{Delivery, Handler, HandlerError};
+///
+/// struct Mailer { from: String }
+///
+/// impl Handler<String> for Mailer {
+///     async fn handle(&self, to: String, delivery: &Delivery) -> Result<(), HandlerError> {
+///         println!("{} -> {to} because of {}", self.from, delivery.headers.correlation_id);
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Handler<T, R = ()>: Send + Sync + 'static {
+    /// Handles one value. May run many times at once, and more than once for the same message.
+    fn handle<'a>(
+        &'a self,
+        value: T,
+        delivery: &'a Delivery,
+    ) -> impl Future<Output = Result<R, HandlerError>> + Send + 'a;
+}
+
+/// A function that can handle; implemented for all that fit. `'d` is the life of the delivery.
+pub trait HandlerFn<'d, T, R>: Send + Sync {
+    /// Calls it.
+    fn call(&self, value: T, delivery: &'d Delivery) -> impl Future<Output = Result<R, HandlerError>> + Send + 'd;
+}
+
+impl<'d, T, R, F, Fut> HandlerFn<'d, T, R> for F
+where
+    F: Fn(T, &'d Delivery) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<R, HandlerError>> + Send + 'd,
+{
+    fn call(&self, value: T, delivery: &'d Delivery) -> impl Future<Output = Result<R, HandlerError>> + Send + 'd {
+        self(value, delivery)
+    }
+}
+
+impl<T, R, F> Handler<T, R> for F
+where
+    F: for<'d> HandlerFn<'d, T, R> + 'static,
+{
+    fn handle<'a>(
+        &'a self,
+        value: T,
+        delivery: &'a Delivery,
+    ) -> impl Future<Output = Result<R, HandlerError>> + Send + 'a {
+        self.call(value, delivery)
+    }
+}
+
+/// Why a handler did not do it. What becomes of the message depends on the kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandlerError {
+    /// The payload is not what the handler expects. Logged and acked: it would not fit the next time either.
+    #[error("model: {0}")]
+    Model(String),
+    /// A rule of the business forbids it. Logged and acked.
+    #[error("business: {0}")]
+    Business(String),
+    /// Something failed that may work another time. Tried again after 3, 6 and 12 s, then dead-lettered.
+    #[error("technical: {0}")]
+    Technical(String),
+}
+
+impl HandlerError {
+    /// The payload is not what is expected.
+    pub fn model(reason: impl fmt::Display) -> Self {
+        Self::Model(reason.to_string())
+    }
+
+    /// A rule forbids it.
+    pub fn business(reason: impl fmt::Display) -> Self {
+        Self::Business(reason.to_string())
+    }
+
+    /// It may work another time.
+    pub fn technical(reason: impl fmt::Display) -> Self {
+        Self::Technical(reason.to_string())
+    }
+}
+
+/// Runs the handler in the delivery's span. A panic is an error that may pass.
+pub(super) async fn run<T, R, H: Handler<T, R>>(handler: &H, value: T, delivery: &Delivery) -> Result<R, HandlerError> {
+    // The panic may come before the first await, too.
+    let handle = async { handler.handle(value, delivery).await };
+    // A handler that panicked half-way is called again: what it shares has to bear that, as with threads.
+    let handled = AssertUnwindSafe(handle.instrument(delivery.span())).catch_unwind().await;
+    handled.unwrap_or_else(|panic| Err(HandlerError::Technical(format!("the handler panicked: {}", said(&*panic)))))
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(it gave no text)")
+}
