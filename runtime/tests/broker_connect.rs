@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 #![allow(unreachable_pub, reason = "modules that several tests share")]
 
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 #[allow(clippy::cast_possible_truncation, reason = "a test may cut")]
 mod vhost;
 

@@ -5,9 +5,9 @@
 
 #[path = "support/broker_fixture.rs"]
 mod fixture;
-#[path = "support/broker_proxy.rs"]
+#[path = "../../event-driven/tests/support/proxy.rs"]
 mod proxy;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 #[allow(clippy::cast_possible_truncation, reason = "a test may cut")]
 mod vhost;
 

@@ -8,7 +8,7 @@
 mod fixture;
 #[path = "support/broker_raw.rs"]
 mod raw;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
 use event_driven::message::{EventMessage, TaskRequest};

@@ -5,7 +5,7 @@
 
 #[path = "support/broker_fixture.rs"]
 mod fixture;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 #[allow(clippy::cast_possible_truncation, reason = "a test may cut")]
 mod vhost;
 

@@ -8,7 +8,7 @@ mod database;
 mod process;
 #[path = "support/stack.rs"]
 mod stack;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
 use std::{

@@ -10,7 +10,7 @@ mod guest;
 mod process;
 #[path = "support/stack.rs"]
 mod stack;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
 use guest::guest;

@@ -6,11 +6,11 @@
 mod database;
 #[path = "support/process.rs"]
 mod process;
-#[path = "support/broker_proxy.rs"]
+#[path = "../../event-driven/tests/support/proxy.rs"]
 mod proxy;
 #[path = "support/stack.rs"]
 mod stack;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
 use process::{PATIENCE, Process};

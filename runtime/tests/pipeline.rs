@@ -11,7 +11,7 @@ mod guest;
 mod process;
 #[path = "support/stack.rs"]
 mod stack;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
 use event_driven::lapin::BasicProperties;

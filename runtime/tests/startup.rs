@@ -7,7 +7,7 @@
 mod database;
 #[path = "support/process.rs"]
 mod process;
-#[path = "support/vhost.rs"]
+#[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
 use std::{
