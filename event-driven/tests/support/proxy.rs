@@ -1,5 +1,7 @@
 //! A TCP proxy in front of RabbitMQ that can cut what goes through it.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::sync::Arc;
 
 use tokio::{
