@@ -97,7 +97,10 @@ async fn what_can_never_be_published_is_told_before_it_is_sent() {
         (publisher.event_of(&user, &[1]).await, "the payload can't be published: it is no object"),
         (publisher.event_of(&user, &json!({})).correlation_id("").await, "the correlation id is empty"),
         (publisher.task("a/b", &1).await, "a task's name consists of a-z A-Z 0-9 _ - . and can't hold '/'"),
-        (publisher.task("a", &1).message_id("x".repeat(256)).await, "the message id has 256 bytes, at most 255 are allowed"),
+        (
+            publisher.task("a", &1).message_id("x".repeat(256)).await,
+            "the message id has 256 bytes, at most 255 are allowed",
+        ),
     ] {
         let error = error.unwrap_err();
         assert_eq!(error.to_string(), expected);

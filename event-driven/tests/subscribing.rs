@@ -181,7 +181,10 @@ async fn a_queue_that_was_deleted_is_declared_again() {
             tokio::task::yield_now().await;
         }
     };
-    within(async { tokio::select! { () = publish => {}, change = changes.recv() => change.unwrap() } }).await;
+    within(async {
+        tokio::select! { () = publish => {}, change = changes.recv() => change.unwrap() }
+    })
+    .await;
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
 
