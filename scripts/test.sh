@@ -32,14 +32,15 @@ step "services"
 trap stop_services EXIT
 find_services
 
-step "publishers in other languages"
+step "programs in other languages"
 publishers=$target_dir/publishers
 mkdir -p "$publishers"
 if command -v python3 >/dev/null && { [ -x "$publishers/python/bin/python" ] || python3 -m venv "$publishers/python"; }; then
-  "$publishers/python/bin/pip" install --quiet --disable-pip-version-check -r examples/publishers/requirements.txt
+  "$publishers/python/bin/pip" install --quiet --disable-pip-version-check \
+    -r examples/publishers/requirements.txt -r event-driven/tests/interop/requirements.txt
   export WARREN_TEST_PYTHON=$publishers/python/bin/python
 else
-  skip "publish.py: there is no python3 with venv"
+  skip "publish.py and the services in Python: there is no python3 with venv"
 fi
 if command -v npm >/dev/null; then
   cp examples/publishers/package.json "$publishers/"
