@@ -57,9 +57,8 @@ impl Program {
     /// Waits for its end, which must be a good one.
     pub async fn ends(mut self) {
         let name = self.name.clone();
-        while let Some(line) = tokio::time::timeout(PATIENCE, self.lines.recv()).await.expect("it goes on and on") {
-            panic!("{name} says more: {line}");
-        }
+        let more = tokio::time::timeout(PATIENCE, self.lines.recv()).await.expect("it goes on and on");
+        assert_eq!(more, None, "{name} says more");
         let status = tokio::task::spawn_blocking(move || self.child.wait()).await.unwrap().unwrap();
         assert!(status.success(), "{name} failed: {status}");
     }
