@@ -19,7 +19,7 @@ step "the target wasm32-wasip2"
 scripts/wasip2-target.sh
 
 step "lints"
-cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 step "components"
 tasks-wasm/build.sh
@@ -52,18 +52,18 @@ fi
 
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --locked
+  cargo nextest run --workspace --all-features --locked
 else
   echo "cargo-nextest is not installed; running the same tests with cargo test"
-  cargo test --workspace --locked --lib --bins --tests
+  cargo test --workspace --all-features --locked --lib --bins --tests
 fi
 
 step "doctests"
 # all members, as above: another selection would have other features, and compile the dependencies again
-cargo test --workspace --locked --doc
+cargo test --workspace --all-features --locked --doc
 
 step "documentation"
-RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps --locked --quiet
 
 step "done"
 [ ${#skipped[@]} = 0 ] || printf 'SKIPPED: %s\n' "${skipped[@]}"
