@@ -44,7 +44,8 @@
 //! the change, and do not answer with [`Event`].
 //!
 //! A client that goes away while its handler still works cancels the handler, as ever with axum. Once the handler has
-//! answered, the event is published whether the client waits or not.
+//! answered, the event is published whether the client waits or not. At a stop, let the server end before
+//! [`Client::close`](crate::client::Client::close).
 
 mod context;
 mod event;

@@ -101,13 +101,15 @@ async fn an_event_is_published_once_before_its_answer_goes_out() {
     let vhost = Vhost::create();
     let server = served(&vhost).await;
     let peer = Peer::connect(&vhost).await;
-    let mut events = peer.listen(EVENT_EXCHANGE, "#").await;
+    let queue = peer.bind(EVENT_EXCHANGE, "#").await;
 
     let answer = server.send("POST", "/users", &[("x-correlation-id", "order-17")]).await;
+    assert_eq!(peer.depth(&queue).await, 1, "it is there already");
     assert_eq!((answer.status, answer.header("content-type")), (201, Some("application/json")));
     assert_eq!(answer.header("x-correlation-id"), Some("order-17"));
     assert_eq!(answer.json(), json!({ "id": 1, "name": "Ada" }));
 
+    let mut events = peer.read(&queue).await;
     let event = events.next().await;
     assert_eq!(event.routing_key.as_str(), KEY);
     assert_eq!(serde_json::from_slice::<Value>(&event.data).unwrap(), answer.json());
@@ -115,10 +117,23 @@ async fn an_event_is_published_once_before_its_answer_goes_out() {
     assert_eq!(properties.correlation_id().as_ref().unwrap().as_str(), "order-17");
     assert_eq!(properties.app_id().as_ref().unwrap().as_str(), "user_service");
 
-    // The next one is that of the next answer, so there was no second one.
+    // Without a status of its own it is 200, without a correlation id it gets one.
     let answer = server.send("GET", "/plain", &[]).await;
     assert_eq!(answer.status, 200);
     let event = events.next().await;
+    assert_eq!(event.properties.correlation_id().as_ref().map(|id| id.as_str()), answer.header("x-correlation-id"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_layers_publish_an_event_once_under_one_correlation_id() {
+    let vhost = Vhost::create();
+    let layer = SendEventLayer::new(publisher(&vhost.url()).await);
+    let server = Server::start(routes().layer(layer.clone()).layer(layer)).await;
+    let peer = Peer::connect(&vhost).await;
+    let queue = peer.bind(EVENT_EXCHANGE, "#").await;
+    let answer = server.send("POST", "/users", &[]).await;
+    assert_eq!((answer.status, peer.depth(&queue).await), (201, 1));
+    let event = peer.read(&queue).await.next().await;
     assert_eq!(event.properties.correlation_id().as_ref().map(|id| id.as_str()), answer.header("x-correlation-id"));
 }
 

@@ -8,15 +8,22 @@ use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
 };
-use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer,
+    filter::LevelFilter,
+    layer::{Context, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 static ERRORS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static CHANGED: Notify = Notify::const_new();
 
 /// Installs it. May be called again.
 pub fn install() {
+    // A log of errors alone must not take the spans from the layer that carries correlation ids.
+    let registry = tracing_subscriber::registry().with(LevelFilter::ERROR);
     // An error means that another test of this file was first.
-    let _ = tracing_subscriber::registry().with(event_driven::trace::layer()).with(Errors).try_init();
+    let _ = registry.with(event_driven::trace::layer()).with(Errors).try_init();
 }
 
 /// The errors that say `word`.

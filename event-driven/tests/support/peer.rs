@@ -63,14 +63,19 @@ impl Peer {
         Queue { consumer, name: queue.to_owned() }
     }
 
-    /// Reads what comes to an exchange by a key from now on.
-    pub async fn listen(&self, exchange: &str, key: &str) -> Queue {
+    /// A queue of this connection that gets what comes to an exchange by a key from now on; its name.
+    pub async fn bind(&self, exchange: &str, key: &str) -> String {
         let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
         let queue = self.channel.queue_declare("".into(), own, FieldTable::default()).await.expect("a queue");
         let name = queue.name().clone();
         let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
         self.channel.queue_bind(name.clone(), exchange.into(), key.into(), options, arguments).await.expect("bound");
-        self.read(name.as_str()).await
+        name.to_string()
+    }
+
+    /// Reads what comes to an exchange by a key from now on.
+    pub async fn listen(&self, exchange: &str, key: &str) -> Queue {
+        self.read(&self.bind(exchange, key).await).await
     }
 
     /// Messages that wait in a queue.
