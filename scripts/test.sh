@@ -19,7 +19,7 @@ step "the target wasm32-wasip2"
 scripts/wasip2-target.sh
 
 step "lints"
-cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 step "components"
 tasks-wasm/build.sh
@@ -32,14 +32,15 @@ step "services"
 trap stop_services EXIT
 find_services
 
-step "publishers in other languages"
+step "programs in other languages"
 publishers=$target_dir/publishers
 mkdir -p "$publishers"
 if command -v python3 >/dev/null && { [ -x "$publishers/python/bin/python" ] || python3 -m venv "$publishers/python"; }; then
-  "$publishers/python/bin/pip" install --quiet --disable-pip-version-check -r examples/publishers/requirements.txt
+  "$publishers/python/bin/pip" install --quiet --disable-pip-version-check \
+    -r examples/publishers/requirements.txt -r event-driven/tests/interop/requirements.txt
   export WARREN_TEST_PYTHON=$publishers/python/bin/python
 else
-  skip "publish.py: there is no python3 with venv"
+  skip "publish.py and the services in Python: there is no python3 with venv"
 fi
 if command -v npm >/dev/null; then
   cp examples/publishers/package.json "$publishers/"
@@ -51,18 +52,18 @@ fi
 
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --locked
+  cargo nextest run --workspace --all-features --locked
 else
   echo "cargo-nextest is not installed; running the same tests with cargo test"
-  cargo test --workspace --locked --lib --bins --tests
+  cargo test --workspace --all-features --locked --lib --bins --tests
 fi
 
 step "doctests"
 # all members, as above: another selection would have other features, and compile the dependencies again
-cargo test --workspace --locked --doc
+cargo test --workspace --all-features --locked --doc
 
 step "documentation"
-RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps --locked --quiet
 
 step "done"
 [ ${#skipped[@]} = 0 ] || printf 'SKIPPED: %s\n' "${skipped[@]}"

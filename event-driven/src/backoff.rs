@@ -23,7 +23,7 @@ impl Backoff {
     }
 
     /// The pause after one more failure: between half and all of the first × 2ⁿ, at most 5 s.
-    pub fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         let whole = self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         whole / 2 + whole.mul_f64(random_fraction() / 2.0)
@@ -56,12 +56,12 @@ mod tests {
         let (mut backoff, mut whole) = (Backoff::starting_at(first), first);
         for n in 0..200 {
             assert_eq!(backoff.failures(), n);
-            let pause = backoff.next();
+            let pause = backoff.pause();
             assert!(whole / 2 <= pause && pause <= whole, "{pause:?} of {whole:?}");
             whole = (whole * 2).min(LONGEST);
         }
         backoff.reset();
         assert_eq!(backoff.failures(), 0);
-        assert!(backoff.next() <= first);
+        assert!(backoff.pause() <= first);
     }
 }

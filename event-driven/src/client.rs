@@ -1,6 +1,6 @@
 //! A service's place at RabbitMQ: connections that are made again, queues that are consumed, messages that go out.
 //!
-//! A supervisor keeps a [`Link`] (two connections: what RabbitMQ blocks because it is short of memory must not be the one
+//! A supervisor keeps a link (two connections: what RabbitMQ blocks because it is short of memory must not be the one
 //! with the acks). Each lane is one consuming channel with its deliveries, acks and copies; when its channel or the link
 //! dies, everything that belonged to it is void and the lane begins anew. Every background task is owned by the client
 //! and begins anew if it panics.

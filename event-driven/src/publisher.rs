@@ -28,6 +28,8 @@ pub use connection::ConnectionPublisher;
 pub use error::PublishError;
 pub(crate) use error::short_name;
 pub use event::EventDraft;
+#[cfg(feature = "axum")]
+pub(crate) use event::{event_payload, new_id};
 pub use publication::Publication;
 pub use task::TaskDraft;
 
@@ -150,6 +152,12 @@ impl Publisher {
     /// Any value as an event of this kind, to be published by awaiting it. It has to be an object in JSON.
     pub fn event_of<T: Serialize + ?Sized>(&self, key: &EventKey, payload: &T) -> EventDraft<&Self> {
         EventDraft::new(self, self.producer.clone(), key, payload)
+    }
+
+    /// The same for a payload that was written already.
+    #[cfg(feature = "axum")]
+    pub(crate) fn event_of_json(&self, key: &EventKey, payload: crate::message::JsonText) -> EventDraft<&Self> {
+        EventDraft::of_json(self, self.producer.clone(), key, Ok(payload))
     }
 
     /// A task for the component or the service that has this name, to be published by awaiting it, or called.

@@ -29,7 +29,7 @@ pub(super) async fn copy(context: Arc<Context>, tag: u64, original: Original, se
         if matches!(error, PublishError::Disconnected(_)) {
             context.link.notice(error.to_string());
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.pause()).await;
         if matches!(error, PublishError::Unroutable { .. } | PublishError::Refused(_))
             && let Err(error) = context.link.declare(&context.plan).await
         {

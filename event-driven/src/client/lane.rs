@@ -71,7 +71,7 @@ impl Lane {
             }
             // Dropping the pause or the declaration at stop loses nothing.
             tokio::select! {
-                () = self.recover(&shared, &link, &mut links, backoff.next()) => {}
+                () = self.recover(&shared, &link, &mut links, backoff.pause()) => {}
                 () = self.stop.cancelled() => return,
             }
         }

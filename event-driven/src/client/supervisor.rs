@@ -37,7 +37,7 @@ async fn keep_link(shared: &Shared) {
 async fn reconnect(shared: &Shared) -> Link {
     let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.pause()).await;
         match Link::open(&shared.settings, &shared.plan()).await {
             Ok(link) => return link,
             Err(error) => {
@@ -60,7 +60,7 @@ where
         match task.await {
             Err(error) if error.is_panic() => {
                 tracing::error!(%error, "the {name} panicked; it begins anew");
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.pause()).await;
             }
             Ok(()) | Err(_) => return,
         }

@@ -31,7 +31,17 @@ pub struct EventDraft<To> {
 
 impl<To> EventDraft<To> {
     pub(crate) fn new<T: Serialize + ?Sized>(to: To, producer_app: ShortText, key: &EventKey, payload: &T) -> Self {
-        let message = payload_of(payload).map(|payload| {
+        Self::of_json(to, producer_app, key, event_payload(payload))
+    }
+
+    /// The same for a payload that was written already.
+    pub(crate) fn of_json(
+        to: To,
+        producer_app: ShortText,
+        key: &EventKey,
+        payload: Result<JsonText, PublishError>,
+    ) -> Self {
+        let message = payload.map(|payload| {
             let context = trace::current();
             let mut headers = Map::new();
             headers.insert(header::ATTEMPT.to_owned(), Attempt::FIRST.number().into());
@@ -58,12 +68,18 @@ impl<To> EventDraft<To> {
 
     /// What the event belongs to: 1 to 255 bytes.
     pub fn correlation_id(self, id: impl AsRef<str>) -> Self {
-        self.with(|message| Ok(message.correlation_id = error::text("the correlation id", id)?))
+        self.with(|message| {
+            message.correlation_id = error::text("the correlation id", id)?;
+            Ok(())
+        })
     }
 
     /// Identifies the event together with its producer, so that whoever gets it twice can tell: 1 to 255 bytes.
     pub fn message_id(self, id: impl AsRef<str>) -> Self {
-        self.with(|message| Ok(message.message_id = Some(error::text("the message id", id)?)))
+        self.with(|message| {
+            message.message_id = Some(error::text("the message id", id)?);
+            Ok(())
+        })
     }
 
     /// A header of the message. A later one of the same name takes the place of an earlier one.
@@ -103,11 +119,12 @@ impl<'p> IntoFuture for EventDraft<&'p Publisher> {
 }
 
 /// Ids that sort by time.
-pub(super) fn new_id() -> ShortText {
+pub(crate) fn new_id() -> ShortText {
     ShortText::new(Uuid::now_v7().to_string()).expect("a UUID is short")
 }
 
-fn payload_of<T: Serialize + ?Sized>(payload: &T) -> Result<JsonText, PublishError> {
+/// A value as the payload of an event, which has to be an object.
+pub(crate) fn event_payload<T: Serialize + ?Sized>(payload: &T) -> Result<JsonText, PublishError> {
     let payload = error::payload(payload)?;
     if payload.is_object() { Ok(payload) } else { Err(PublishError::Payload("it is no object".to_owned())) }
 }

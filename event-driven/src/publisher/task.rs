@@ -67,17 +67,26 @@ impl<'p> TaskDraft<'p> {
 
     /// What the task belongs to: 1 to 255 bytes. The result carries the same.
     pub fn correlation_id(self, id: impl AsRef<str>) -> Self {
-        self.with(|request| Ok(request.correlation_id = error::text("the correlation id", id)?))
+        self.with(|request| {
+            request.correlation_id = error::text("the correlation id", id)?;
+            Ok(())
+        })
     }
 
     /// Identifies the task together with its producer: the same one is executed to completion once. 1 to 255 bytes.
     pub fn message_id(self, id: impl AsRef<str>) -> Self {
-        self.with(|request| Ok(request.message_id = Some(error::text("the message id", id)?)))
+        self.with(|request| {
+            request.message_id = Some(error::text("the message id", id)?);
+            Ok(())
+        })
     }
 
     /// The queue that gets the result. Not for a [`call`](Self::call), which has a queue of its own.
     pub fn reply_to(self, queue: impl AsRef<str>) -> Self {
-        self.with(|request| Ok(request.reply_to = Some(error::text("the queue for the reply", queue)?)))
+        self.with(|request| {
+            request.reply_to = Some(error::text("the queue for the reply", queue)?);
+            Ok(())
+        })
     }
 
     /// How long the task may wait in its queue, in whole milliseconds. One that waited longer is not executed but

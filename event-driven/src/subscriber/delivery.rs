@@ -27,7 +27,8 @@ impl Delivery {
     /// The span in which the handler runs: what is published inside it belongs to the same correlation id.
     pub(super) fn span(&self) -> tracing::Span {
         let headers = &self.headers;
-        let span = tracing::info_span!(
+        // Of the highest level, so that no filter of a log takes the correlation id from what is published.
+        let span = tracing::error_span!(
             "handle",
             queue = &*self.queue,
             correlation_id = headers.correlation_id.as_str(),

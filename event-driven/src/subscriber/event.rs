@@ -67,6 +67,10 @@ impl<T, H> Process<T, H> {
         if delivery.body.len() > self.max_body {
             return Err(format!("the body has {} bytes, at most {} are allowed", delivery.body.len(), self.max_body));
         }
+        // Serde would take an array for a struct too.
+        if delivery.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("the body is no JSON object".to_owned());
+        }
         MessageHeaders::of_event(&delivery.properties).map_err(|error| error.to_string())
     }
 }

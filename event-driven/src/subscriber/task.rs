@@ -76,7 +76,7 @@ where
                 Err(error) => tracing::debug!(%error, "the reply is not published yet: {error}"),
             }
             drop(client);
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 }

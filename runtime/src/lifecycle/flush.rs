@@ -74,7 +74,7 @@ impl<R: Row> Shared<R> {
                 tracing::warn!(%error, rows = rows.len(), "{} can't be recorded at the moment; trying again", R::KIND);
             }
             self.health.report(R::KIND, Some(format!("{} can't be recorded: {}", R::KIND, reason(&error))));
-            sleep(backoff.next()).await;
+            sleep(backoff.pause()).await;
         }
     }
 

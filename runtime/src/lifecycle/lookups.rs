@@ -90,7 +90,7 @@ async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, Qu
         match answer.await.unwrap_or_else(|_| Err(no_answer())) {
             Err(QueryError::Unavailable(error)) if backoff.failures() < TRIES => {
                 tracing::debug!(reason = reason(&error), "the states of tasks can't be asked; trying again");
-                sleep(backoff.next()).await;
+                sleep(backoff.pause()).await;
             }
             answer => return answer,
         }

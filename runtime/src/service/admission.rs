@@ -140,6 +140,6 @@ where
             Ok(Err(error)) => tracing::debug!(%error, "a task could not be looked up, asking again: {error}"),
             Err(_) => tracing::debug!("a task could not be looked up within {PATIENCE:?}, asking again"),
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.pause()).await;
     }
 }
