@@ -3,10 +3,14 @@
 //! `#[derive(EventObject)]` makes an entity of a struct, and with `crud` the four events of its life: what stands in each
 //! is a type of its own that implements [`Event`].
 
+pub(crate) mod notify;
+
 use std::{future::Future, sync::Arc};
 
 use schemars::{JsonSchema, Schema};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use notify::Notify;
 
 use crate::{
     client::{Client, StartError},
@@ -104,14 +108,4 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     fn schema() -> Schema {
         schemars::schema_for!(Self)
     }
-}
-
-/// The payload of a notify event: what `#[on_notify("…")]` publishes, and what a subscriber to notify events gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Notify<T> {
-    /// Which of the entity's notifications this is.
-    pub event_name: String,
-    /// The rest of the object.
-    #[serde(flatten)]
-    pub payload: T,
 }
