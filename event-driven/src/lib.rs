@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+pub mod asyncapi;
 pub mod backoff;
 pub mod client;
 pub mod connection;
@@ -15,6 +16,7 @@ pub mod trace;
 pub use entity::EventObject;
 pub use event_driven_macros::{EventObject, on_notify};
 pub use lapin;
+pub use schemars;
 
 /// What the code names that the macros write. No part of the interface: it may change with any version.
 #[doc(hidden)]

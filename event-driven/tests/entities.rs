@@ -142,11 +142,11 @@ fn each_event_has_its_key() {
 
 #[test]
 fn schemas_say_what_is_required() {
-    let schema = |schema: event_driven::__private::schemars::Schema| -> Value { schema.to_value() };
+    let schema = |schema: event_driven::schemars::Schema| -> Value { schema.to_value() };
     let required = |schema: &Value| schema.get("required").cloned().unwrap_or_default();
     let created = schema(UserCreate::schema());
     assert_eq!(created["title"], "UserCreate");
-    assert_eq!(created["description"], "What is told when a [`User`] was created.\n\nWho may log in.");
+    assert_eq!(created["description"], "What is told when a `User` was created.\n\nWho may log in.");
     assert_eq!(created["properties"]["login"]["description"], "What others see.");
     assert_eq!(created["properties"]["visits"]["minimum"], 1);
     // Serde wants a field with a function of its own to be there, even if it is an option.

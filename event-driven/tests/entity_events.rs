@@ -165,7 +165,10 @@ async fn never_twice(_: UserUpdate, delivery: &Delivery) -> Result<(), HandlerEr
 async fn a_function_and_a_closure_are_handlers() {
     let vhost = Vhost::create();
     let client = client(&vhost).await;
-    UserUpdate::subscribe(&client, never_twice).await.unwrap();
+    // In a task: the future that subscribes has to be `Send`, too.
+    let by = client.clone();
+    let subscribe = async move { UserUpdate::subscribe(&by, never_twice).await };
+    tokio::spawn(subscribe).await.unwrap().unwrap();
     let (sender, mut receiver) = unbounded_channel();
     let handler = move |event: UserCreate, _: &Delivery| {
         let sent = sender.send((String::new(), event.username)).map_err(HandlerError::technical);

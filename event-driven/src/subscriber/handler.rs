@@ -37,6 +37,9 @@ pub trait Handler<T, R = ()>: Send + Sync + 'static {
 pub trait HandlerFn<'d, T, R>: Send + Sync {
     /// What it returns.
     type Handling: Future<Output = Result<R, HandlerError>> + Send + 'd;
+
+    /// Calls it.
+    fn handling(&self, value: T, delivery: &'d Delivery) -> Self::Handling;
 }
 
 impl<'d, T, R, F, Fut> HandlerFn<'d, T, R> for F
@@ -45,6 +48,10 @@ where
     Fut: Future<Output = Result<R, HandlerError>> + Send + 'd,
 {
     type Handling = Fut;
+
+    fn handling(&self, value: T, delivery: &'d Delivery) -> Fut {
+        self(value, delivery)
+    }
 }
 
 /// The second bound says no more than the first, but says it of `Fn`, of which the compiler knows that a type of another
@@ -52,14 +59,14 @@ where
 impl<T, R, F> Handler<T, R> for F
 where
     F: for<'d> HandlerFn<'d, T, R> + 'static,
-    F: for<'d> Fn(T, &'d Delivery) -> <F as HandlerFn<'d, T, R>>::Handling,
+    F: Fn(T, &'static Delivery) -> <F as HandlerFn<'static, T, R>>::Handling,
 {
     fn handle<'a>(
         &'a self,
         value: T,
         delivery: &'a Delivery,
     ) -> impl Future<Output = Result<R, HandlerError>> + Send + 'a {
-        self(value, delivery)
+        self.handling(value, delivery)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Methods that can't tell what they did.
 
+#![allow(unused_variables)]
+
 use event_driven::{EventObject, on_notify, publisher::{PublishError, Publisher}};
 use serde::{Deserialize, Serialize};
 

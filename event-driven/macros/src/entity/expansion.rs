@@ -120,7 +120,7 @@ fn write_event(kind: Kind, entity: &Entity<'_>, crud: &Crud<'_>) -> TokenStream 
     let Crud { documentation, told, members, .. } = crud;
     let event = event_ident(kind, entity);
     let event_type = format_ident!("{}", kind.name());
-    let doc = format!(" What is told when a [`{ident}`] was {}.", kind.past());
+    let doc = format!(" What is told when a `{ident}` was {}.", kind.past());
     let separator = (!documentation.is_empty()).then(|| quote!(#[doc = ""]));
     let fields = members.iter().filter_map(|member| write_field(kind, member));
     let values = members.iter().filter_map(|member| write_value(kind, member));

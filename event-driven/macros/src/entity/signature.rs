@@ -3,6 +3,7 @@
 //! Only what the syntax shows: whether the types implement what events need is left to the compiler.
 
 use proc_macro2::TokenStream;
+use quote::quote;
 use syn::{
     Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitStr, Result, Type, Visibility, meta::ParseNestedMeta,
 };
@@ -117,7 +118,7 @@ fn said_of_struct(attributes: &[Attribute]) -> Result<(Option<LitStr>, bool)> {
         } else if said.path.is_ident("key") || said.path.is_ident("disable_update") {
             return Err(said.error(format!("this is said of a field: write it above that; of the struct: {OF_STRUCT}")));
         } else {
-            return Err(said.error(format!("unknown: on the struct write {OF_STRUCT}")));
+            return Err(unknown(&said, "the struct", OF_STRUCT));
         }
         Ok(())
     })?;
@@ -168,7 +169,7 @@ fn said_of_field(field: &Field, key: Option<&Ident>) -> Result<Role> {
         } else if said.path.is_ident("entity") || said.path.is_ident("crud") {
             return Err(said.error(format!("this is said of the struct: write it above that; of a field: {OF_FIELD}")));
         } else {
-            return Err(said.error(format!("unknown: on a field write {OF_FIELD}")));
+            return Err(unknown(&said, "a field", OF_FIELD));
         };
         if role != Role::Plain && role != new {
             return Err(said.error("the key is never updated, it says what is: remove `disable_update`"));
@@ -189,6 +190,11 @@ fn said_of_field(field: &Field, key: Option<&Ident>) -> Result<Role> {
         }
         _ => Ok(role),
     }
+}
+
+fn unknown(said: &ParseNestedMeta<'_>, place: &str, known: &str) -> Error {
+    let path = &said.path;
+    said.error(format!("`{}` is unknown: on {place} write {known}", quote!(#path)))
 }
 
 fn nested(attributes: &[Attribute], mut said: impl FnMut(ParseNestedMeta<'_>) -> Result<()>) -> Result<()> {

@@ -51,7 +51,8 @@ fn in_a_task(order: &model::Order, publisher: &event_driven::publisher::Publishe
     send(order.ship(publisher, "x"));
 }
 
-fn main() {
+#[test]
+fn what_the_macros_write_needs_no_permission() {
     use event_driven::{EventObject, entity::Event};
     assert_eq!(model::Order::ENTITY, "order");
     assert_eq!(model::OrderCreate::key().routing_key(), "routing.event.create.order");
