@@ -88,7 +88,7 @@ impl AsyncApi {
         let binding = binding::exchange(EVENT_EXCHANGE, &topology::exchanges(&self.topology));
         self.channel(&channel, Some(key.routing_key()), &[&message], &binding);
         let name = format!("publish_{}_{}", key.entity, key.event_type);
-        self.operations.insert(name, operation("send", &channel, &message, &binding::sent()));
+        self.operations.insert(name, operation("send", &channel, &message, &binding::sent()).into());
         self
     }
 
@@ -102,7 +102,7 @@ impl AsyncApi {
         let channel = subscription.queue();
         let plan = topology::subscription(&subscription, &self.topology);
         self.channel(&channel, Some(address), &[&message], &binding::queue(&channel, &plan));
-        self.operations.insert(name, operation("receive", &channel, &message, &binding::received()));
+        self.operations.insert(name, operation("receive", &channel, &message, &binding::received()).into());
         self
     }
 
@@ -116,8 +116,8 @@ impl AsyncApi {
         let plan = topology::route(route, &self.topology);
         self.channel(&channel, Some(route.routing_key()), &[&channel], &binding::queue(&channel, &plan));
         let mut operation = operation("receive", &channel, &channel, &binding::received());
-        operation["reply"] = self.reply(&channel, result);
-        self.operations.insert(format!("serve_{}_{}", route.action, route.entity), operation);
+        operation.insert("reply".to_owned(), self.reply(&channel, result));
+        self.operations.insert(format!("serve_{}_{}", route.action, route.entity), operation.into());
         self
     }
 
@@ -177,13 +177,13 @@ impl AsyncApi {
     }
 }
 
-fn operation(action: &str, channel: &str, message: &str, binding: &Value) -> Value {
-    json!({
-        "action": action,
-        "channel": { "$ref": format!("#/channels/{channel}") },
-        "messages": [of_channel(channel, message)],
-        "bindings": { "amqp": binding },
-    })
+fn operation(action: &str, channel: &str, message: &str, binding: &Value) -> Map<String, Value> {
+    Map::from_iter([
+        ("action".to_owned(), action.into()),
+        ("channel".to_owned(), json!({ "$ref": format!("#/channels/{channel}") })),
+        ("messages".to_owned(), json!([of_channel(channel, message)])),
+        ("bindings".to_owned(), json!({ "amqp": binding })),
+    ])
 }
 
 /// A message, as an operation refers to it.

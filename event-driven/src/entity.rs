@@ -1,7 +1,57 @@
 //! Entities: the types of a service whose changes other services want to know.
 //!
 //! `#[derive(EventObject)]` makes an entity of a struct, and with `crud` the four events of its life: what stands in each
-//! is a type of its own that implements [`Event`].
+//! is a type of its own that implements [`Event`]. `#[on_notify]` makes a method tell what it returned.
+//!
+//! ```
+//! use event_driven::{
+//!     EventObject,
+//!     client::{Client, StartError},
+//!     entity::Event,
+//!     on_notify,
+//!     publisher::{PublishError, Publisher},
+//!     subscriber::{Delivery, HandlerError},
+//! };
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, EventObject)]
+//! #[event(entity = "user", crud)]
+//! struct User {
+//!     #[event(key)]
+//!     user_id: i64,
+//!     username: String,
+//!     #[event(disable_update)]
+//!     email: String,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Renamed {
+//!     from: String,
+//! }
+//!
+//! impl User {
+//!     #[on_notify("renamed")]
+//!     async fn rename(&mut self, to: String, publisher: &Publisher) -> Result<Renamed, PublishError> {
+//!         Ok(Renamed { from: std::mem::replace(&mut self.username, to) })
+//!     }
+//! }
+//!
+//! async fn welcome(user: UserCreate, delivery: &Delivery) -> Result<(), HandlerError> {
+//!     println!("{} writes to {}", delivery.queue, user.email);
+//!     Ok(())
+//! }
+//!
+//! async fn serve(client: &Client) -> Result<(), StartError> {
+//!     UserCreate::subscribe(client, welcome).await?;
+//!     Ok(())
+//! }
+//!
+//! async fn sign_up(mut user: User, publisher: &Publisher) -> Result<(), PublishError> {
+//!     user.on_create(publisher).await?;
+//!     user.rename("countess".to_owned(), publisher).await?;
+//!     Ok(())
+//! }
+//! ```
 
 pub(crate) mod notify;
 

@@ -27,13 +27,13 @@ mod model {
     #[allow(dead_code)]
     impl Order {
         #[on_notify("shipped")]
-        pub(crate) async fn ship<'a, T: AsRef<str> + Send + Sync>(
+        pub(crate) async fn ship<'a, T>(
             &'a self,
             result: &event_driven::publisher::Publisher,
             value: T,
         ) -> Result<&'a str, event_driven::publisher::PublishError>
         where
-            T: 'a,
+            T: AsRef<str> + Send + Sync + 'a,
         {
             if value.as_ref().is_empty() {
                 return Ok("nothing");

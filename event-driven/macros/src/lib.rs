@@ -2,7 +2,7 @@
 //! what it did.
 //!
 //! A crate of its own because Rust asks that of a macro; its one user is `event-driven`, which re-exports it. In each of
-//! [`entity`] and [`notify`], `signature` refuses what can't be, `expansion` writes the code. What is written names
+//! `entity` and `notify`, `signature` refuses what can't be, `expansion` writes the code. What is written names
 //! `::event_driven` only, so that an author needs no crate beside it.
 
 #![deny(missing_docs)]
@@ -46,7 +46,8 @@ use proc_macro::TokenStream;
 /// The event types have the struct's visibility, the fields their own. Documentation and the attributes `#[serde(…)]` and
 /// `#[schemars(…)]` are carried over, the latter even if the struct itself is no `JsonSchema`. `default` and
 /// `skip_serializing_if` are not carried to a field that became optional: what is absent there is absent. What can't be
-/// carried over is a compile error that says what to write.
+/// carried over is a compile error that says what to write. Where serde is told `with`, schemars wants to be told of which
+/// type the JSON is: `#[schemars(with = "Option<String>")]`.
 #[proc_macro_derive(EventObject, attributes(event, schemars))]
 pub fn event_object(item: TokenStream) -> TokenStream {
     entity::expand(item.into()).into()

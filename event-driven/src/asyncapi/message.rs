@@ -2,7 +2,7 @@
 //!
 //! AsyncAPI knows headers only, so the properties of AMQP stand among them and are told apart by their descriptions.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     message::{ID_HEADER, STATUS_HEADER},
@@ -45,31 +45,35 @@ pub(super) fn failed() -> Value {
 
 /// The name and the schema of the headers that an event has.
 pub(super) fn event_headers() -> (String, Value) {
-    let own = json!({
-        "app_id": text("property of AMQP: who published it"),
-        "correlation_id": text("property of AMQP: what it belongs to"),
-    });
-    (EVENT_HEADERS.to_owned(), headers(own, &["app_id", "correlation_id"]))
+    let own = [
+        ("app_id", text("property of AMQP: who published it")),
+        (header::CORRELATION_ID, text("property of AMQP: what it belongs to")),
+    ];
+    (EVENT_HEADERS.to_owned(), headers(own, []))
 }
 
 /// The name and the schema of the headers that a task has.
 pub(super) fn task_headers() -> (String, Value) {
-    let own = json!({
-        header::PRODUCER_APP: text("who published it; the property app_id means the same"),
-        header::CORRELATION_ID: text("what it and its result belong to; the property of this name means the same"),
-        "reply_to": text("property of AMQP: the queue for the result"),
-    });
-    (TASK_HEADERS.to_owned(), headers(own, &[header::PRODUCER_APP, header::CORRELATION_ID]))
+    let own = [
+        (header::PRODUCER_APP, text("who published it; the property app_id means the same")),
+        (header::CORRELATION_ID, text("what it and its result belong to; the property of this name means the same")),
+    ];
+    (TASK_HEADERS.to_owned(), headers(own, [("reply_to", text("property of AMQP: the queue for the result"))]))
 }
 
-/// What both have, behind their own.
-fn headers(mut own: Value, required: &[&str]) -> Value {
-    own["message_id"] = text("property of AMQP: identifies it together with who published it");
-    own[header::ATTEMPT] =
-        json!({ "type": "integer", "minimum": 0, "description": "the attempt that this is, counted from 0" });
-    own[header::TRACEPARENT] = text("W3C trace context: the parent span");
-    own[header::TRACESTATE] = text("W3C trace context: what vendors add to it");
-    json!({ "type": "object", "properties": own, "required": required })
+/// Those that are required, those that are not, and what events and tasks have both.
+fn headers<const N: usize>(required: [(&str, Value); 2], optional: [(&str, Value); N]) -> Value {
+    let names: Vec<_> = required.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let attempt = json!({ "type": "integer", "minimum": 0, "description": "the attempt that this is, counted from 0" });
+    let both = [
+        ("message_id", text("property of AMQP: identifies it together with who published it")),
+        (header::ATTEMPT, attempt),
+        (header::TRACEPARENT, text("W3C trace context: the parent span")),
+        (header::TRACESTATE, text("W3C trace context: what vendors add to it")),
+    ];
+    let all = required.into_iter().chain(optional).chain(both);
+    let properties: Map<_, _> = all.map(|(name, schema)| (name.to_owned(), schema)).collect();
+    json!({ "type": "object", "properties": properties, "required": names })
 }
 
 fn text(description: &str) -> Value {

@@ -69,7 +69,10 @@ pub(super) fn check_field(field: &Field) -> Result<()> {
         if ["with", "serialize_with", "deserialize_with", "flatten"].contains(&ident.as_str()) {
             let instead = match ident.as_str() {
                 "flatten" => "name its fields here, or let it be a field with a name",
-                _ => "write a newtype that implements `Serialize`, `Deserialize` and `JsonSchema`, and let it be the field's type",
+                _ => {
+                    "write a newtype that implements `Serialize`, `Deserialize` and `JsonSchema`, and let it be the \
+                     field's type"
+                }
             };
             let message =
                 format!("`{ident}` does not fit the events in which this field is optional (`crud`): {instead}");

@@ -23,7 +23,11 @@ fn each_wrong_struct_points_at_its_token_and_says_what_to_write() {
         ("#[event(entity)] struct A { b: u8 }", "entity", "write the entity's name as a text"),
         ("#[event(entity = a)] struct A { b: u8 }", "a", "write the entity's name as a text"),
         ("#[event(entity = \"a\", entity = \"b\")] struct A { b: u8 }", "entity = \"b\"", "remove the second"),
-        ("#[event(crub)] struct A { b: u8 }", "crub", "`crub` is unknown: on the struct write `entity = \"…\"` and `crud`"),
+        (
+            "#[event(crub)] struct A { b: u8 }",
+            "crub",
+            "`crub` is unknown: on the struct write `entity = \"…\"` and `crud`",
+        ),
         ("#[event(key)] struct A { b: u8 }", "key", "said of a field"),
         ("struct A { #[event(key)] b: u8 }", "key", "write `#[event(crud)]` above the struct"),
         ("#[event(crud)] struct A { b: u8 }", "A", "write `#[event(key)]` above the one that does"),
