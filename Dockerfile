@@ -6,6 +6,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY entity/Cargo.toml entity/
 COPY event-driven/Cargo.toml event-driven/
+COPY event-driven/macros/Cargo.toml event-driven/macros/
 COPY migration/Cargo.toml migration/
 COPY runtime/Cargo.toml runtime/
 COPY tasks-wasm/sdk/Cargo.toml tasks-wasm/sdk/

@@ -32,22 +32,24 @@ step "services"
 trap stop_services EXIT
 find_services
 
-step "programs in other languages"
+step "what tests in other languages need"
 publishers=$target_dir/publishers
 mkdir -p "$publishers"
 if command -v python3 >/dev/null && { [ -x "$publishers/python/bin/python" ] || python3 -m venv "$publishers/python"; }; then
   "$publishers/python/bin/pip" install --quiet --disable-pip-version-check \
-    -r examples/publishers/requirements.txt -r event-driven/tests/interop/requirements.txt
+    -r examples/publishers/requirements.txt -r event-driven/tests/interop/requirements.txt \
+    -r event-driven/tests/asyncapi/requirements.txt
   export WARREN_TEST_PYTHON=$publishers/python/bin/python
 else
-  skip "publish.py and the services in Python: there is no python3 with venv"
+  skip "publish.py, the services in Python and the validation of AsyncAPI: there is no python3 with venv"
 fi
 if command -v npm >/dev/null; then
   cp examples/publishers/package.json "$publishers/"
-  npm install --silent --no-audit --no-fund --prefix "$publishers" >&2
+  # With the schemas that AsyncAPI documents are validated by.
+  npm install --silent --no-audit --no-fund --no-save --prefix "$publishers" @asyncapi/specs@6.11.1 >&2
   export WARREN_TEST_NODE_MODULES=$publishers/node_modules
 else
-  skip "publish.mjs: there is no npm"
+  skip "publish.mjs and the validation of AsyncAPI: there is no npm"
 fi
 
 step "tests"

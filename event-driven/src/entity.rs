@@ -1,12 +1,66 @@
 //! Entities: the types of a service whose changes other services want to know.
 //!
 //! `#[derive(EventObject)]` makes an entity of a struct, and with `crud` the four events of its life: what stands in each
-//! is a type of its own that implements [`Event`].
+//! is a type of its own that implements [`Event`]. `#[on_notify]` makes a method tell what it returned.
+//!
+//! ```
+//! use event_driven::{
+//!     EventObject,
+//!     client::{Client, StartError},
+//!     entity::Event,
+//!     on_notify,
+//!     publisher::{PublishError, Publisher},
+//!     subscriber::{Delivery, HandlerError},
+//! };
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, EventObject)]
+//! #[event(entity = "user", crud)]
+//! struct User {
+//!     #[event(key)]
+//!     user_id: i64,
+//!     username: String,
+//!     #[event(disable_update)]
+//!     email: String,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Renamed {
+//!     from: String,
+//! }
+//!
+//! impl User {
+//!     #[on_notify("renamed")]
+//!     async fn rename(&mut self, to: String, publisher: &Publisher) -> Result<Renamed, PublishError> {
+//!         Ok(Renamed { from: std::mem::replace(&mut self.username, to) })
+//!     }
+//! }
+//!
+//! async fn welcome(user: UserCreate, delivery: &Delivery) -> Result<(), HandlerError> {
+//!     println!("{} writes to {}", delivery.queue, user.email);
+//!     Ok(())
+//! }
+//!
+//! async fn serve(client: &Client) -> Result<(), StartError> {
+//!     UserCreate::subscribe(client, welcome).await?;
+//!     Ok(())
+//! }
+//!
+//! async fn sign_up(mut user: User, publisher: &Publisher) -> Result<(), PublishError> {
+//!     user.on_create(publisher).await?;
+//!     user.rename("countess".to_owned(), publisher).await?;
+//!     Ok(())
+//! }
+//! ```
+
+pub(crate) mod notify;
 
 use std::{future::Future, sync::Arc};
 
 use schemars::{JsonSchema, Schema};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use notify::Notify;
 
 use crate::{
     client::{Client, StartError},
@@ -104,14 +158,4 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     fn schema() -> Schema {
         schemars::schema_for!(Self)
     }
-}
-
-/// The payload of a notify event: what `#[on_notify("…")]` publishes, and what a subscriber to notify events gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Notify<T> {
-    /// Which of the entity's notifications this is.
-    pub event_name: String,
-    /// The rest of the object.
-    #[serde(flatten)]
-    pub payload: T,
 }

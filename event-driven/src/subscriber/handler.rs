@@ -35,8 +35,11 @@ pub trait Handler<T, R = ()>: Send + Sync + 'static {
 
 /// A function that can handle; implemented for all that fit. `'d` is the life of the delivery.
 pub trait HandlerFn<'d, T, R>: Send + Sync {
+    /// What it returns.
+    type Handling: Future<Output = Result<R, HandlerError>> + Send + 'd;
+
     /// Calls it.
-    fn call(&self, value: T, delivery: &'d Delivery) -> impl Future<Output = Result<R, HandlerError>> + Send + 'd;
+    fn handling(&self, value: T, delivery: &'d Delivery) -> Self::Handling;
 }
 
 impl<'d, T, R, F, Fut> HandlerFn<'d, T, R> for F
@@ -44,21 +47,26 @@ where
     F: Fn(T, &'d Delivery) -> Fut + Send + Sync,
     Fut: Future<Output = Result<R, HandlerError>> + Send + 'd,
 {
-    fn call(&self, value: T, delivery: &'d Delivery) -> impl Future<Output = Result<R, HandlerError>> + Send + 'd {
+    type Handling = Fut;
+
+    fn handling(&self, value: T, delivery: &'d Delivery) -> Fut {
         self(value, delivery)
     }
 }
 
+/// The second bound says no more than the first, but says it of `Fn`, of which the compiler knows that a type of another
+/// crate can't become one: so a handler by hand may be generic.
 impl<T, R, F> Handler<T, R> for F
 where
     F: for<'d> HandlerFn<'d, T, R> + 'static,
+    F: Fn(T, &'static Delivery) -> <F as HandlerFn<'static, T, R>>::Handling,
 {
     fn handle<'a>(
         &'a self,
         value: T,
         delivery: &'a Delivery,
     ) -> impl Future<Output = Result<R, HandlerError>> + Send + 'a {
-        self.call(value, delivery)
+        self.handling(value, delivery)
     }
 }
 
