@@ -35,7 +35,8 @@ pub(super) async fn compare(declarer: &mut Declarer<'_>, wanted: &Shape) -> Resu
         let mismatch = match declarer.declare(&shape).await {
             Ok(()) => break,
             Err(Refusal::Differs(mismatch)) => mismatch,
-            Err(refusal) => return Comparison::of(refusal),
+            // It may have been deleted since it was found: then RabbitMQ says that it can't create such a thing.
+            Err(refusal) => return Comparison::of(declarer.find(wanted).await.err().unwrap_or(refusal)),
         };
         if mismatch.argument == shape.decoy() {
             let Mismatch { argument, current, .. } = mismatch;

@@ -4,15 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use event_driven::{
     lapin::{
-        options::{QueueDeclareOptions, QueueDeleteOptions},
+        ExchangeKind,
+        options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions},
         types::{AMQPValue, FieldTable},
     },
-    names::{TASK_UNROUTED_EXCHANGE, TASKS_QUEUE},
-    topology::{Declaration, TopologyError, TopologySettings, apply, check, plan, route, subscription},
+    names::TASK_UNROUTED_EXCHANGE,
+    topology::{TopologyError, TopologySettings, apply, check, plan, route, subscription},
 };
 
 use crate::{
-    channel, classic, connection, found, messages, process_order, queue, subscription_of,
+    channel, classic, connection, exchange, found, process_order, queue, subscription_of,
     vhost::{Vhost, rabbitmqctl},
     within,
 };
@@ -58,28 +59,30 @@ async fn it_changes_nothing() {
 async fn it_does_not_create_what_is_deleted_meanwhile() {
     let vhost = Vhost::create();
     let (owner, connection) = (connection(&vhost).await, connection(&vhost).await);
-    let wanted: Vec<Declaration> = plan(&classic());
-    let is_tasks = |declaration: &&Declaration| declaration.thing() == "queue tasks";
-    let only = [wanted.iter().find(is_tasks).unwrap().clone()];
+    let mut wanted = plan(&classic());
+    wanted.retain(|declaration| ["queue tasks", "exchange event.exchange"].contains(&declaration.thing().as_str()));
     let own = crate::table(&[("x-max-length", AMQPValue::LongInt(5))]);
     let over = AtomicBool::new(false);
     let come_and_go = async {
         let channel = channel(&owner).await;
-        for _ in 0..300 {
-            // Refused if a check had created it with other arguments.
-            let declared = channel.queue_declare(TASKS_QUEUE.into(), QueueDeclareOptions::default(), own.clone()).await;
-            declared.unwrap();
-            channel.queue_delete(TASKS_QUEUE.into(), QueueDeleteOptions::default()).await.unwrap();
+        for _ in 0..150 {
+            // Refused if a check had created either with other arguments.
+            channel.queue_declare("tasks".into(), QueueDeclareOptions::default(), own.clone()).await.unwrap();
+            exchange(&owner, "event.exchange", ExchangeKind::Fanout, ExchangeDeclareOptions::default()).await;
+            channel.queue_delete("tasks".into(), QueueDeleteOptions::default()).await.unwrap();
+            channel.exchange_delete("event.exchange".into(), ExchangeDeleteOptions::default()).await.unwrap();
         }
         over.store(true, Ordering::Relaxed);
     };
     let look = async {
         while !over.load(Ordering::Relaxed) {
-            check(&connection, &only).await.unwrap();
+            check(&connection, &wanted).await.unwrap();
         }
     };
     within(async { tokio::join!(come_and_go, look) }).await;
-    assert_eq!(messages(&connection, TASKS_QUEUE).await, None);
+    for (thing, found) in found(&connection, &wanted).await {
+        assert_eq!(found, ("missing".to_owned(), Vec::new()), "{thing}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
