@@ -57,7 +57,7 @@ async fn declare(
     };
     match compare(declarer, shape).await? {
         Comparison::Exists(differences) => Ok(differences),
-        Comparison::Untold(_) => Ok(vec![first]),
+        Comparison::Untold(_) | Comparison::Refused(_) => Ok(vec![first]),
         Comparison::Missing => {
             let reason = "it was deleted while it was looked at".to_owned();
             Err(TopologyError::Refused { thing: declaration.thing(), reason })

@@ -32,7 +32,7 @@ pub enum State {
     Usable,
     /// It does not exist.
     Missing,
-    /// It exists, and can't be used.
+    /// It exists, and can't be used: as it is, or because RabbitMQ refuses it to this user.
     Unusable(TopologyError),
     /// RabbitMQ does not tell, for this reason. AMQP can't ask for bindings at all.
     Untold(String),
@@ -50,11 +50,13 @@ impl State {
 
 /// Looks for all of `plan`, in order, and says of each declaration how what exists compares with it.
 ///
-/// Creates, changes and deletes nothing, even if something is deleted meanwhile. The user needs the permission to
-/// configure what is compared; without it, only what is missing is told. What policies add is not seen, with one exception: whether
-/// `task.exchange` got its alternate exchange from one, where it has none itself and the plan needs it. That takes a
-/// message ([`is_probe`](super::is_probe)), which is published only where none stays behind: while `tasks` has a consumer,
-/// which drops it, or does not exist.
+/// Creates, changes and deletes nothing, even if something is deleted meanwhile. What exists is compared as
+/// [`apply`](super::apply) would find it, with the same permissions: to configure it.
+///
+/// What policies add is not seen, with one exception: whether `task.exchange` got its alternate exchange from one, where it
+/// has none itself and the plan needs it. That takes a message ([`is_probe`](super::is_probe)) and for a moment a queue of
+/// this connection's own. The message is published only where it does not stay behind: while `tasks` has a consumer, which
+/// drops it, or does not exist.
 ///
 /// # Errors
 /// If the connection fails. When it dies at the wrong moment this may wait for ever: race it with
@@ -75,6 +77,9 @@ pub async fn check(connection: &Connection, plan: &[Declaration]) -> Result<Vec<
         let (state, differences) = match compare(&mut declarer, &shape).await? {
             Comparison::Missing => (State::Missing, Vec::new()),
             Comparison::Untold(reason) => (State::Untold(reason), Vec::new()),
+            Comparison::Refused(reason) => {
+                (State::Unusable(TopologyError::Refused { thing: declaration.thing(), reason }), Vec::new())
+            }
             Comparison::Exists(mut differences) => {
                 let verdict = judge(connection, plan, declaration, &mut differences, Probe::IfNothingStays).await?;
                 (State::of(verdict, &differences), differences)

@@ -20,7 +20,9 @@ pub(super) enum Comparison {
     Missing,
     /// Something that differs in these arguments.
     Exists(Vec<Mismatch>),
-    /// RabbitMQ does not tell, for this reason.
+    /// RabbitMQ refuses to compare it, and would refuse to declare it, in its words.
+    Refused(String),
+    /// Its answer was cut, so that it can't be told.
     Untold(String),
 }
 
@@ -63,7 +65,7 @@ impl Comparison {
         match refusal {
             Refusal::Missing(_) => Ok(Self::Missing),
             Refusal::Differs(mismatch) => Ok(Self::Exists(vec![mismatch])),
-            Refusal::Other(reason) => Ok(Self::Untold(reason)),
+            Refusal::Other(reason) => Ok(Self::Refused(reason)),
             Refusal::Connection(error) => Err(error),
         }
     }

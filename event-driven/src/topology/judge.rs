@@ -45,6 +45,10 @@ pub(super) async fn judge(
         Alternate::None => {
             Verdict::Unusable(TopologyError::NoAlternateExchange { command: policy_command(connection) })
         }
+        Alternate::Refused(reason) => {
+            let reason = format!("whether it has an alternate exchange by a policy can't be found out: {reason}");
+            Verdict::Unusable(TopologyError::Refused { thing: wanted.thing(), reason })
+        }
         Alternate::Untold(reason) => Verdict::Untold(reason),
     })
 }

@@ -40,7 +40,9 @@ pub(super) enum Alternate {
     ByPolicy,
     /// Not at all.
     None,
-    /// That can't be told, for this reason.
+    /// RabbitMQ refuses to let this be found out, in its words.
+    Refused(String),
+    /// That can't be told without a message that stays, as this says.
     Untold(String),
 }
 
@@ -60,8 +62,8 @@ pub(super) async fn alternate(connection: &Connection, probe: Probe) -> Result<A
         Ok(true) => Ok(Alternate::ByPolicy),
         Ok(false) | Err(Refusal::Missing(_)) => Ok(Alternate::None),
         Err(Refusal::Connection(error)) => Err(error),
-        Err(Refusal::Other(reason)) => Ok(Alternate::Untold(reason)),
-        Err(Refusal::Differs(mismatch)) => Ok(Alternate::Untold(mismatch.to_string())),
+        Err(Refusal::Other(reason)) => Ok(Alternate::Refused(reason)),
+        Err(Refusal::Differs(mismatch)) => Ok(Alternate::Refused(mismatch.to_string())),
     }
 }
 

@@ -120,3 +120,17 @@ async fn another_alternate_exchange_is_refused() {
     assert!(error.contains("alternate-exchange is 'elsewhere' instead of 'task.unrouted.exchange'"), "{error}");
     assert_eq!(found(&connection, &plan(&classic())).await["exchange task.exchange"].0, format!("unusable: {error}"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_find_out_is_told_so() {
+    let vhost = Vhost::create();
+    without_alternate(&vhost).await;
+    // Not what RabbitMQ names by itself: amq.gen-….
+    rabbitmqctl(&["set_permissions", "-p", &vhost.name, &vhost.user(), "^[^a].*", ".*", ".*"]);
+    let connection = connection(&vhost).await;
+    let error = within(apply(&connection, &plan(&classic()))).await.unwrap_err().to_string();
+    let expected =
+        "RabbitMQ refuses to declare exchange task.exchange: whether it has an alternate exchange by a policy";
+    assert!(error.starts_with(expected) && error.contains("amq.gen-"), "{error}");
+    assert_eq!(found(&connection, &plan(&classic())).await["exchange task.exchange"].0[..10], *"unusable: ");
+}

@@ -86,7 +86,7 @@ async fn it_does_not_create_what_is_deleted_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_permission_to_configure_it_says_what_is_missing() {
+async fn without_the_permission_to_configure_it_says_so_and_what_is_missing() {
     let vhost = Vhost::create();
     let connection = connection(&vhost).await;
     queue(&connection, "tasks", &[]).await;
@@ -95,8 +95,9 @@ async fn without_the_permission_to_configure_it_says_what_is_missing() {
     let plan = plan(&classic());
     let found = found(&connection, &plan).await;
     assert_eq!(found["queue dead.tasks"].0, "missing");
-    let untold = &found["queue tasks"].0;
-    assert!(untold.starts_with("untold: ACCESS_REFUSED") && untold.contains("allowed to configure"), "{untold}");
+    let refused = &found["queue tasks"].0;
+    assert!(refused.starts_with("unusable: RabbitMQ refuses to declare queue tasks: ACCESS_REFUSED"), "{refused}");
+    assert!(refused.contains("has to be allowed to configure"), "{refused}");
     let error = within(apply(&connection, &plan)).await.unwrap_err();
     assert!(matches!(&error, TopologyError::Refused { reason, .. } if reason.contains("ACCESS_REFUSED")), "{error}");
 }

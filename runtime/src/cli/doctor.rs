@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
-use event_driven::topology::{State, plan};
+use event_driven::topology::{Declaration, Finding, State, plan};
 use serde_json::{Value, json};
 
 use super::{client::Client, migrate, output, settings, start, topology};
@@ -71,17 +71,23 @@ async fn broker(config: &Config) -> anyhow::Result<String> {
         return Ok("none is configured (RABBITMQ_URL): `warren dev` needs none, `warren run` does".to_owned());
     }
     let findings = topology::compare(config, &plan(&config.to_topology())).await?;
-    let count = |is: fn(&State) -> bool| findings.iter().filter(|finding| is(&finding.state)).count();
     topology::ensure_usable(&findings)?;
-    let missing = count(|state| matches!(state, State::Missing));
+    let count = |is: fn(&Finding) -> bool| findings.iter().filter(|finding| is(finding)).count();
+    let missing = count(|finding| matches!(finding.state, State::Missing));
     anyhow::ensure!(
         missing == 0,
         "reachable, but {missing} of {} things are missing: `warren topology apply`, or `warren run`, which declares them",
         findings.len()
     );
-    Ok(match count(|state| matches!(state, State::Usable)) {
+    let noted = count(|finding| match finding.state {
+        State::Usable => true,
+        // Bindings never can be told.
+        State::Untold(_) => !matches!(finding.declaration, Declaration::Binding { .. }),
+        State::Right | State::Missing | State::Unusable(_) => false,
+    });
+    Ok(match noted {
         0 => "reachable, and its topology is as it has to be".to_owned(),
-        differ => format!("reachable; {differ} things differ, and are used as they stand: `warren topology check`"),
+        _ => format!("reachable, and usable; {noted} things differ or can't be told: `warren topology check`"),
     })
 }
 
