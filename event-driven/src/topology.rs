@@ -1,22 +1,34 @@
 //! Topology: the exchanges, queues and bindings that a service needs, as a plan, and how the plan is applied.
 //!
-//! [`plan()`] is plain data, which can be shown; [`apply()`] declares it. What exists already with other arguments is never
-//! deleted: it is used as it stands where that is safe, and refused with an error where it is not.
+//! [`plan()`] is plain data, which can be shown; [`check()`] compares it with what exists, [`apply()`] declares it. What
+//! exists already with other arguments is never deleted: it is used as it stands where that is safe, and refused with an
+//! error where it is not.
 
 mod apply;
+mod check;
+mod compare;
+mod consumer;
 mod declaration;
+mod declarer;
+mod error;
 mod judge;
 mod mismatch;
 mod plan;
 mod probe;
+mod queues;
+mod shape;
 
 use std::time::Duration;
 
-pub use apply::{TopologyError, apply};
+pub use apply::apply;
+pub use check::{Finding, State, check};
+pub use consumer::{route, subscription};
 pub use declaration::{Argument, Declaration, Exchange, ExchangeType, Queue};
+pub use error::TopologyError;
 pub use mismatch::{Current, Mismatch};
-pub use plan::{MAX_RETRY_DELAY, exchanges, plan, route, subscription};
+pub use plan::{exchanges, plan};
 pub use probe::is_probe;
+pub use queues::MAX_RETRY_DELAY;
 
 use crate::names;
 

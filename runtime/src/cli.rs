@@ -18,6 +18,7 @@ mod settings;
 mod signals;
 mod start;
 mod task;
+mod topology;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -61,6 +62,9 @@ enum Command {
     /// Bring the database's schema up to date, or back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::Command),
+    /// Show what is declared on RabbitMQ, compare it with what exists, or declare it
+    #[command(subcommand)]
+    Topology(topology::Command),
     /// Show the settings in force, each with where it came from
     Config(config::Args),
     /// Check that everything warren needs is reachable and right
@@ -91,6 +95,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Event(command) => event::execute(file, command).await,
         Command::Component(command) => component::execute(file, command).await,
         Command::Migrate(command) => migrate::execute(file, command).await,
+        Command::Topology(command) => topology::execute(file, command).await,
         Command::Config(args) => config::execute(file, args),
         Command::Doctor(args) => doctor::execute(file, args).await,
         Command::Completions(args) => completions::execute(args),

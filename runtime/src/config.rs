@@ -102,7 +102,7 @@ pub struct Topology {
     /// Most bytes in a subscriber's or a route's queue; then publishes are refused.
     pub queue_max_bytes: ByteSize,
     /// The routing keys by which `tasks` is bound to a `task.exchange` that others declared without its alternate exchange.
-    /// Tasks with other keys are lost then. Empty: the alternate exchange brings every task.
+    /// Tasks with other keys are lost then. Empty: the alternate exchange brings every task. In a variable: between commas.
     pub task_keys: Vec<String>,
 }
 

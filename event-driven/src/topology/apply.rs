@@ -1,161 +1,75 @@
 //! Declares a plan.
 
-use lapin::{
-    Channel, Connection, ErrorKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
-    types::FieldTable,
+use lapin::Connection;
+
+use super::{
+    Declaration, Mismatch, TopologyError,
+    compare::{Comparison, compare},
+    declarer::{Declarer, Refusal},
+    judge::{Verdict, judge},
+    probe::Probe,
+    shape::Shape,
 };
-
-use super::{Declaration, Mismatch, declaration::field_table, judge, probe};
-use crate::names::{TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE, TASKS_QUEUE};
-
-/// Most differences of one thing that are told one after the other.
-const MAX_DIFFERENCES: usize = 24;
-
-/// Why a plan can't be applied.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum TopologyError {
-    /// Something exists that differs so that it can't be used. Nothing was changed about it.
-    #[error(
-        "{thing} exists already, but {mismatch}, and so it can't be used: {why}; delete or rename it, or change who \
-         declares it"
-    )]
-    Unusable {
-        /// What it is: `exchange task.exchange`.
-        thing: String,
-        /// How it differs.
-        mismatch: Box<Mismatch>,
-        /// Why that can't be used.
-        why: &'static str,
-    },
-    /// `task.exchange` exists without an alternate exchange, so tasks without a route would be lost.
-    #[error(
-        "exchange {TASK_EXCHANGE} exists already, but without the alternate exchange {TASK_UNROUTED_EXCHANGE}, and so \
-         tasks without a route would be lost; add it with: {command}; or name the keys of the tasks, so that {TASKS_QUEUE} \
-         is bound to them instead: setting topology.task_keys"
-    )]
-    NoAlternateExchange {
-        /// The command that adds it.
-        command: String,
-    },
-    /// RabbitMQ refused for another reason (permissions, a resource that is locked).
-    #[error("RabbitMQ refuses to declare {thing}: {reason}")]
-    Refused {
-        /// What it is.
-        thing: String,
-        /// RabbitMQ's words.
-        reason: String,
-    },
-    /// The connection failed meanwhile; the same may succeed on another.
-    #[error("the connection failed while the topology was declared: {0}")]
-    Connection(#[from] lapin::Error),
-}
 
 /// Declares all of `plan`, in order, and gives what differs but is used as it stands, one line each. What is there
 /// already is left as it is, so this can be called again at any time.
 ///
+/// A `task.exchange` without the argument `alternate-exchange` may have got it by a policy: where the plan needs it, a
+/// message asks ([`is_probe`](super::is_probe)), which may wait in `tasks` for its next consumer.
+///
 /// # Errors
 /// At the first thing that can't be used or declared.
 pub async fn apply(connection: &Connection, plan: &[Declaration]) -> Result<Vec<String>, TopologyError> {
-    let mut differences = Vec::new();
-    let mut channel = connection.create_channel().await?;
+    let mut lines = Vec::new();
+    let mut declarer = Declarer::open(connection).await?;
     for declaration in plan {
-        let mut wanted = declaration.clone();
-        for _ in 0..MAX_DIFFERENCES {
-            let Err(error) = declare(&channel, &wanted).await else { break };
-            // RabbitMQ closes a channel on which a declaration failed.
-            channel = connection.create_channel().await?;
-            let mismatch = mismatch_of(declaration, error)?;
-            match resolve(connection, plan, &wanted, &mismatch).await? {
-                Resolved::AsWanted => {}
-                Resolved::Differs => differences.push(format!("{} exists already, but {mismatch}", thing(declaration))),
+        let mut differences = match declaration {
+            Declaration::Exchange(exchange) => declare(&mut declarer, declaration, &exchange.into()).await?,
+            Declaration::Queue(queue) => declare(&mut declarer, declaration, &queue.into()).await?,
+            Declaration::Binding { queue, exchange, key } => {
+                let bound = declarer.bind(queue, exchange, key).await;
+                bound.map_err(|refusal| refused(declaration, refusal))?;
+                continue;
             }
-            match judge::adopt(&wanted, &mismatch) {
-                Some(adopted) => wanted = adopted,
-                None => break,
-            }
+        };
+        match judge(connection, plan, declaration, &mut differences, Probe::Always).await? {
+            Verdict::Usable => {}
+            Verdict::Unusable(error) => return Err(error),
+            Verdict::Untold(reason) => return Err(TopologyError::Refused { thing: declaration.thing(), reason }),
         }
+        let line = |mismatch| format!("{} exists already, but {mismatch}", declaration.thing());
+        lines.extend(differences.iter().map(line));
     }
-    channel.close(200, "declared".into()).await?;
-    Ok(differences)
+    declarer.close().await?;
+    Ok(lines)
 }
 
-enum Resolved {
-    /// A policy makes up for the difference.
-    AsWanted,
-    Differs,
-}
-
-async fn resolve(
-    connection: &Connection,
-    plan: &[Declaration],
-    wanted: &Declaration,
-    mismatch: &Mismatch,
-) -> Result<Resolved, TopologyError> {
-    let unrouted = matches!(wanted, Declaration::Exchange(exchange) if exchange.name == TASK_EXCHANGE)
-        && mismatch.argument == "alternate-exchange";
-    // Who does not consume what comes by it can do without: a task that reaches no queue is an error when it is published.
-    let needed = plan
-        .iter()
-        .any(|other| matches!(other, Declaration::Binding { exchange, .. } if exchange == TASK_UNROUTED_EXCHANGE));
-    if unrouted && mismatch.current == super::Current::None && needed {
-        if probe::unrouted_tasks_arrive(connection).await? {
-            return Ok(Resolved::AsWanted);
-        }
-        return Err(TopologyError::NoAlternateExchange { command: policy_command(connection) });
-    }
-    match judge::unusable(wanted, mismatch) {
-        Some(why) => Err(TopologyError::Unusable { thing: thing(wanted), mismatch: Box::new(mismatch.clone()), why }),
-        None => Ok(Resolved::Differs),
-    }
-}
-
-fn policy_command(connection: &Connection) -> String {
-    let vhost = connection.status().vhost();
-    let pattern = TASK_EXCHANGE.replace('.', r"\.");
-    format!(
-        r#"rabbitmqctl set_policy -p '{vhost}' task-unrouted '^{pattern}$' '{{"alternate-exchange":"{TASK_UNROUTED_EXCHANGE}"}}' --apply-to exchanges"#
-    )
-}
-
-fn mismatch_of(declaration: &Declaration, error: lapin::Error) -> Result<Mismatch, TopologyError> {
-    match error.kind() {
-        ErrorKind::ProtocolError(refusal) if error.is_amqp_soft_error() => {
-            let text = refusal.get_message().as_str();
-            Mismatch::parse(text)
-                .ok_or_else(|| TopologyError::Refused { thing: thing(declaration), reason: text.to_owned() })
-        }
-        _ => Err(error.into()),
-    }
-}
-
-async fn declare(channel: &Channel, declaration: &Declaration) -> Result<(), lapin::Error> {
-    match declaration {
-        Declaration::Exchange(exchange) => {
-            let options = ExchangeDeclareOptions {
-                durable: exchange.durable,
-                auto_delete: exchange.auto_delete,
-                ..ExchangeDeclareOptions::default()
-            };
-            let (name, kind) = (exchange.name.as_str().into(), exchange.kind.to_lapin());
-            channel.exchange_declare(name, kind, options, field_table(&exchange.arguments)).await
-        }
-        Declaration::Queue(queue) => {
-            let options = QueueDeclareOptions { durable: queue.durable, ..QueueDeclareOptions::default() };
-            let declared = channel.queue_declare(queue.name.as_str().into(), options, field_table(&queue.arguments));
-            declared.await.map(drop)
-        }
-        Declaration::Binding { queue, exchange, key } => {
-            let (queue, exchange, key) = (queue.as_str().into(), exchange.as_str().into(), key.as_str().into());
-            channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()).await
+/// Creates the thing, or gives how what exists differs.
+async fn declare(
+    declarer: &mut Declarer<'_>,
+    declaration: &Declaration,
+    shape: &Shape,
+) -> Result<Vec<Mismatch>, TopologyError> {
+    let first = match declarer.declare(shape).await {
+        Ok(()) => return Ok(Vec::new()),
+        Err(Refusal::Differs(mismatch)) => mismatch,
+        Err(refusal) => return Err(refused(declaration, refusal)),
+    };
+    match compare(declarer, shape).await? {
+        Comparison::Exists(differences) => Ok(differences),
+        Comparison::Untold(_) | Comparison::Refused(_) => Ok(vec![first]),
+        Comparison::Missing => {
+            let reason = "it was deleted while it was looked at".to_owned();
+            Err(TopologyError::Refused { thing: declaration.thing(), reason })
         }
     }
 }
 
-fn thing(declaration: &Declaration) -> String {
-    match declaration {
-        Declaration::Exchange(exchange) => format!("exchange {}", exchange.name),
-        Declaration::Queue(queue) => format!("queue {}", queue.name),
-        Declaration::Binding { .. } => declaration.to_string(),
-    }
+fn refused(declaration: &Declaration, refusal: Refusal) -> TopologyError {
+    let reason = match refusal {
+        Refusal::Connection(error) => return error.into(),
+        Refusal::Differs(mismatch) => mismatch.to_string(),
+        Refusal::Missing(reason) | Refusal::Other(reason) => reason,
+    };
+    TopologyError::Refused { thing: declaration.thing(), reason }
 }

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use lapin::{
-    ExchangeKind,
-    types::{AMQPValue, FieldTable},
-};
+use lapin::types::AMQPValue;
 
 /// One thing that must exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,16 +70,6 @@ pub enum Argument {
     Flag(bool),
 }
 
-impl ExchangeType {
-    pub(super) fn to_lapin(self) -> ExchangeKind {
-        match self {
-            Self::Direct => ExchangeKind::Direct,
-            Self::Fanout => ExchangeKind::Fanout,
-            Self::Topic => ExchangeKind::Topic,
-        }
-    }
-}
-
 impl From<&Argument> for AMQPValue {
     fn from(argument: &Argument) -> Self {
         match argument {
@@ -93,13 +80,15 @@ impl From<&Argument> for AMQPValue {
     }
 }
 
-/// The arguments as AMQP has them.
-pub(super) fn field_table(arguments: &BTreeMap<String, Argument>) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (name, value) in arguments {
-        table.insert(name.as_str().into(), value.into());
+impl Declaration {
+    /// What it is, without its arguments: `exchange task.exchange`.
+    pub fn thing(&self) -> String {
+        match self {
+            Self::Exchange(exchange) => format!("exchange {}", exchange.name),
+            Self::Queue(queue) => format!("queue {}", queue.name),
+            Self::Binding { .. } => self.to_string(),
+        }
     }
-    table
 }
 
 impl fmt::Display for ExchangeType {

@@ -1,9 +1,79 @@
 //! Whether a thing that differs from the plan can be used as it stands.
 
-use super::{Argument, Current, Declaration, Exchange, Mismatch, Queue};
+use lapin::Connection;
 
-/// Why a thing can't be used with this difference; `None` if it can.
-pub(super) fn unusable(declaration: &Declaration, mismatch: &Mismatch) -> Option<&'static str> {
+use super::{
+    Argument, Current, Declaration, Mismatch, Queue, TopologyError,
+    probe::{self, Alternate, Probe},
+};
+use crate::names::{TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE};
+
+/// What can be done with a thing that exists.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Use it as it stands.
+    Usable,
+    /// Nothing, for this reason.
+    Unusable(TopologyError),
+    /// That can't be told, for this reason.
+    Untold(String),
+}
+
+/// Judges what exists in place of `wanted`. Takes out of `differences` what a policy makes up for.
+pub(super) async fn judge(
+    connection: &Connection,
+    plan: &[Declaration],
+    wanted: &Declaration,
+    differences: &mut Vec<Mismatch>,
+    probe: Probe,
+) -> Result<Verdict, lapin::Error> {
+    let unusable = |mismatch: &Mismatch| {
+        let why = unusable(wanted, mismatch)?;
+        Some(TopologyError::Unusable { thing: wanted.thing(), mismatch: Box::new(mismatch.clone()), why })
+    };
+    if let Some(error) = differences.iter().find_map(unusable) {
+        return Ok(Verdict::Unusable(error));
+    }
+    if !needs_alternate(plan, wanted) || !differences.iter().any(lacks_alternate) {
+        return Ok(Verdict::Usable);
+    }
+    Ok(match probe::alternate(connection, probe).await? {
+        Alternate::ByPolicy => {
+            differences.retain(|mismatch| !lacks_alternate(mismatch));
+            Verdict::Usable
+        }
+        Alternate::None => {
+            Verdict::Unusable(TopologyError::NoAlternateExchange { command: policy_command(connection) })
+        }
+        Alternate::Refused(reason) => {
+            let reason = format!("whether it has an alternate exchange by a policy can't be found out: {reason}");
+            Verdict::Unusable(TopologyError::Refused { thing: wanted.thing(), reason })
+        }
+        Alternate::Untold(reason) => Verdict::Untold(reason),
+    })
+}
+
+/// Who does not consume what comes by the alternate exchange can do without: a task that reaches no queue is an error when
+/// it is published.
+fn needs_alternate(plan: &[Declaration], wanted: &Declaration) -> bool {
+    let by_unrouted = |other: &Declaration| matches!(other, Declaration::Binding { exchange, .. } if exchange == TASK_UNROUTED_EXCHANGE);
+    matches!(wanted, Declaration::Exchange(exchange) if exchange.name == TASK_EXCHANGE) && plan.iter().any(by_unrouted)
+}
+
+fn lacks_alternate(mismatch: &Mismatch) -> bool {
+    mismatch.argument == "alternate-exchange" && mismatch.current == Current::None
+}
+
+fn policy_command(connection: &Connection) -> String {
+    let vhost = connection.status().vhost();
+    let pattern = TASK_EXCHANGE.replace('.', r"\.");
+    format!(
+        r#"rabbitmqctl set_policy -p '{vhost}' task-unrouted '^{pattern}$' '{{"alternate-exchange":"{TASK_UNROUTED_EXCHANGE}"}}' --apply-to exchanges"#
+    )
+}
+
+/// Why a thing can't be used with this difference, whatever else there is; `None` if it can.
+fn unusable(declaration: &Declaration, mismatch: &Mismatch) -> Option<&'static str> {
     match declaration {
         Declaration::Exchange(_) => unusable_exchange(mismatch),
         Declaration::Queue(queue) => unusable_queue(queue, mismatch),
@@ -31,7 +101,7 @@ fn unusable_queue(queue: &Queue, mismatch: &Mismatch) -> Option<&'static str> {
         "exclusive" => Some("it belongs to another connection"),
         "auto_delete" => Some("it would vanish with its messages when its last consumer goes"),
         "x-expires" if *current != Current::None => Some("it would vanish with its messages when nobody uses it"),
-        "x-queue-type" if is(current, "stream") => Some("messages can't be taken out of a stream"),
+        "x-queue-type" if current.text() == Some("stream") => Some("messages can't be taken out of a stream"),
         "x-message-ttl" if waits_for_retry && *current == Current::None => {
             Some("messages would never come back from it")
         }
@@ -39,56 +109,5 @@ fn unusable_queue(queue: &Queue, mismatch: &Mismatch) -> Option<&'static str> {
             Some("messages would not come back from it into the queue where they are tried again")
         }
         _ => None,
-    }
-}
-
-fn is(current: &Current, value: &str) -> bool {
-    matches!(current, Current::Value { text, .. } if text == value)
-}
-
-/// The declaration with the argument as it stands, so that the next declare tells the next difference. `None` if that
-/// can't be told from what RabbitMQ said.
-pub(super) fn adopt(declaration: &Declaration, mismatch: &Mismatch) -> Option<Declaration> {
-    let mut adopted = declaration.clone();
-    let arguments = match (&mut adopted, mismatch.argument.as_str()) {
-        (Declaration::Exchange(Exchange { durable, .. }) | Declaration::Queue(Queue { durable, .. }), "durable") => {
-            *durable = flag(&mismatch.current)?;
-            return Some(adopted);
-        }
-        (Declaration::Exchange(exchange), "auto_delete") => {
-            exchange.auto_delete = flag(&mismatch.current)?;
-            return Some(adopted);
-        }
-        (Declaration::Exchange(Exchange { arguments, .. }) | Declaration::Queue(Queue { arguments, .. }), _) => {
-            arguments
-        }
-        (Declaration::Binding { .. }, _) => return None,
-    };
-    match &mismatch.current {
-        Current::None => {
-            arguments.remove(&mismatch.argument)?;
-        }
-        Current::Value { text, amqp_type } => {
-            let value = argument(text, amqp_type.as_deref()?)?;
-            arguments.insert(mismatch.argument.clone(), value);
-        }
-        Current::Untold => return None,
-    }
-    Some(adopted)
-}
-
-fn flag(current: &Current) -> Option<bool> {
-    match current {
-        Current::Value { text, .. } => text.parse().ok(),
-        Current::None | Current::Untold => None,
-    }
-}
-
-fn argument(text: &str, amqp_type: &str) -> Option<Argument> {
-    match amqp_type {
-        "longstr" => Some(Argument::Text(text.to_owned())),
-        "bool" => text.parse().ok().map(Argument::Flag),
-        // RabbitMQ compares all kinds of whole numbers by value.
-        _ => text.parse().ok().map(Argument::Number),
     }
 }

@@ -13,7 +13,8 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use crate::names::{TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE};
+use super::declarer::Refusal;
+use crate::names::{TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE, TASKS_QUEUE};
 
 /// Marks the message of a probe.
 const HEADER: &str = "x-topology-probe";
@@ -23,16 +24,67 @@ pub fn is_probe(properties: &BasicProperties, body: &[u8]) -> bool {
     body.is_empty() && properties.headers().as_ref().is_some_and(|headers| headers.contains_key(HEADER))
 }
 
-/// Whether what no queue is bound for reaches `task.unrouted.exchange`.
-pub(super) async fn unrouted_tasks_arrive(connection: &Connection) -> Result<bool, lapin::Error> {
-    let channel = connection.create_channel().await?;
-    let arrived = probe(&channel).await;
-    // It takes the exclusive queue's only consumer with it; an error here says no more than one in `probe`.
-    let _ = channel.close(200, "probed".into()).await;
-    arrived
+/// When a message may be published to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// In any case; it may wait in `tasks` for its next consumer.
+    Always,
+    /// If it does not stay in `tasks`: there is no such queue, or it has a consumer.
+    IfNothingStays,
 }
 
-async fn probe(channel: &Channel) -> Result<bool, lapin::Error> {
+/// How `task.exchange` comes by its alternate exchange, where its arguments have none.
+#[derive(Debug)]
+pub(super) enum Alternate {
+    /// By a policy.
+    ByPolicy,
+    /// Not at all.
+    None,
+    /// RabbitMQ refuses to let this be found out, in its words.
+    Refused(String),
+    /// That can't be told without a message that stays, as this says.
+    Untold(String),
+}
+
+/// Whether what no queue is bound for reaches `task.unrouted.exchange`.
+pub(super) async fn alternate(connection: &Connection, probe: Probe) -> Result<Alternate, lapin::Error> {
+    if probe == Probe::IfNothingStays && stays(connection).await? {
+        return Ok(Alternate::Untold(format!(
+            "it has no alternate exchange of its own; whether a policy adds {TASK_UNROUTED_EXCHANGE} takes a message to \
+             find out, which would stay in {TASKS_QUEUE} while nobody consumes that; who declares the topology finds out"
+        )));
+    }
+    let channel = connection.create_channel().await?;
+    let arrived = arrives(&channel).await;
+    // It takes the exclusive queue's only consumer with it; an error here says no more than one in `arrives`.
+    let _ = channel.close(200, "probed".into()).await;
+    match arrived.map_err(Refusal::of) {
+        Ok(true) => Ok(Alternate::ByPolicy),
+        Ok(false) | Err(Refusal::Missing(_)) => Ok(Alternate::None),
+        Err(Refusal::Connection(error)) => Err(error),
+        Err(Refusal::Other(reason)) => Ok(Alternate::Refused(reason)),
+        Err(Refusal::Differs(mismatch)) => Ok(Alternate::Refused(mismatch.to_string())),
+    }
+}
+
+/// Whether a message in `tasks` would wait there for its consumer.
+async fn stays(connection: &Connection) -> Result<bool, lapin::Error> {
+    let channel = connection.create_channel().await?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    match channel.queue_declare(TASKS_QUEUE.into(), passive, FieldTable::default()).await {
+        Ok(tasks) => {
+            channel.close(200, "asked".into()).await?;
+            Ok(tasks.consumer_count() == 0)
+        }
+        Err(error) => match Refusal::of(error) {
+            Refusal::Missing(_) => Ok(false),
+            Refusal::Differs(_) | Refusal::Other(_) => Ok(true),
+            Refusal::Connection(error) => Err(error),
+        },
+    }
+}
+
+async fn arrives(channel: &Channel) -> Result<bool, lapin::Error> {
     let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
     channel
         .exchange_declare(TASK_UNROUTED_EXCHANGE.into(), lapin::ExchangeKind::Fanout, passive, FieldTable::default())

@@ -110,8 +110,8 @@ impl Drop for Vhost {
     }
 }
 
-/// Runs `rabbitmqctl`; it must succeed.
-pub fn rabbitmqctl(arguments: &[&str]) {
+/// Runs `rabbitmqctl`; it must succeed. Gives what it printed.
+pub fn rabbitmqctl(arguments: &[&str]) -> String {
     let output = Command::new("rabbitmqctl").args(arguments).output().expect(
         "no RabbitMQ for this test: set RABBITMQ_URL to a server with the management plugin, or run one on this machine",
     );
@@ -120,6 +120,7 @@ pub fn rabbitmqctl(arguments: &[&str]) {
         "rabbitmqctl {arguments:?} failed; is RabbitMQ running? {}",
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn base64(bytes: &[u8]) -> String {

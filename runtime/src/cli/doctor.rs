@@ -3,10 +3,11 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
+use event_driven::topology::{Declaration, Finding, State, plan};
 use serde_json::{Value, json};
 
-use super::{client::Client, migrate, output, settings, start};
-use crate::{broker::Broker, components::ComponentStore, config::Config, sandbox::Sandbox};
+use super::{client::Client, migrate, output, settings, start, topology};
+use crate::{components::ComponentStore, config::Config, sandbox::Sandbox};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -69,9 +70,25 @@ async fn broker(config: &Config) -> anyhow::Result<String> {
     if config.broker.url.is_empty() {
         return Ok("none is configured (RABBITMQ_URL): `warren dev` needs none, `warren run` does".to_owned());
     }
-    let broker = Broker::connect(config.to_broker()?).await?;
-    broker.close(config.broker.connect_timeout).await;
-    Ok("reachable, and its topology is as it has to be".to_owned())
+    let findings = topology::compare(config, &plan(&config.to_topology())).await?;
+    topology::ensure_usable(&findings)?;
+    let count = |is: fn(&Finding) -> bool| findings.iter().filter(|finding| is(finding)).count();
+    let missing = count(|finding| matches!(finding.state, State::Missing));
+    anyhow::ensure!(
+        missing == 0,
+        "reachable, but {missing} of {} things are missing: `warren topology apply`, or `warren run`, which declares them",
+        findings.len()
+    );
+    let noted = count(|finding| match finding.state {
+        State::Usable => true,
+        // Bindings never can be told.
+        State::Untold(_) => !matches!(finding.declaration, Declaration::Binding { .. }),
+        State::Right | State::Missing | State::Unusable(_) => false,
+    });
+    Ok(match noted {
+        0 => "reachable, and its topology is as it has to be".to_owned(),
+        _ => format!("reachable, and usable; {noted} things differ or can't be told: `warren topology check`"),
+    })
 }
 
 async fn database(config: &Config) -> anyhow::Result<String> {

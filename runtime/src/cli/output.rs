@@ -62,8 +62,8 @@ pub(super) fn print_text(text: &str) -> std::io::Result<()> {
 /// A task's status, or what a check found, in its colour.
 pub(super) fn styled(status: &str) -> String {
     let colour = match status {
-        "COMPLETED" | "ok" => AnsiColor::Green,
-        "FAILED" | "CANCELLED" | "WRONG" => AnsiColor::Red,
+        "COMPLETED" | "ok" | "right" | "declared" => AnsiColor::Green,
+        "FAILED" | "CANCELLED" | "WRONG" | "missing" | "unusable" => AnsiColor::Red,
         _ => AnsiColor::Yellow,
     };
     let style = Style::new().fg_color(Some(colour.into()));

@@ -13,6 +13,9 @@ const CONSUMER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// Each retry has a queue of its own, and the delay doubles with each: the 20th of 3 s is over 18 days.
 const MAX_RETRIES: u32 = 20;
 
+/// Source: AMQP 0-9-1, type shortstr.
+const MAX_ROUTING_KEY: usize = 255;
+
 /// The memory of a 32-bit guest can't be larger.
 const MAX_MEMORY: u64 = 4 << 30;
 
@@ -25,7 +28,7 @@ impl Config {
                 problems.push(problem);
             }
         };
-        let Self { service, broker, database, components, sandbox, retry, .. } = self;
+        let Self { service, broker, topology, database, components, sandbox, retry, .. } = self;
         if let Err(error) = Service::new(&service.name) {
             require(false, format!("service.name: {error}"));
         }
@@ -37,6 +40,12 @@ impl Config {
                 broker.prefetch, broker.channels
             ),
         );
+        if let Some(key) = topology.task_keys.iter().find(|key| key.len() > MAX_ROUTING_KEY) {
+            require(
+                false,
+                format!("topology.task_keys has a key of {} bytes, AMQP allows {MAX_ROUTING_KEY}", key.len()),
+            );
+        }
         require(database.max_connections >= 2, "database.max_connections is below 2: one writes, one reads".into());
         require(!components.url.is_empty(), "components.url is empty, it takes a directory".into());
         require(components.scan >= Duration::from_millis(10), "components.scan is below 10ms".into());
