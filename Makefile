@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test components build fmt bench
+.PHONY: help demo test components build fmt bench bench-events
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -26,3 +26,6 @@ fmt: ## Format the code
 
 bench: ## Measure: seconds for 20,000 tasks on RabbitMQ and PostgreSQL, latency of one at a time
 	@scripts/bench.sh
+
+bench-events: ## Measure event-driven: against bare lapin, a million events, RabbitMQ killed ten times
+	@scripts/bench_events.sh

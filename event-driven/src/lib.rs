@@ -15,10 +15,14 @@ pub mod subscriber;
 pub mod topology;
 pub mod trace;
 
-pub use entity::EventObject;
+pub use client::{Client, ClientSettings};
+pub use entity::{Event, EventObject};
 pub use event_driven_macros::{EventObject, on_notify};
 pub use lapin;
+pub use names::EventType;
+pub use publisher::Publisher;
 pub use schemars;
+pub use subscriber::{Delivery, HandlerError};
 
 /// What the code names that the macros write. No part of the interface: it may change with any version.
 #[doc(hidden)]

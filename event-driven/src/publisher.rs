@@ -61,7 +61,8 @@ pub struct PublisherSettings {
 impl Default for PublisherSettings {
     fn default() -> Self {
         Self {
-            lanes: 2,
+            // Measured with `examples/rates.rs` on two cores: 4 give a fifth more than 2.
+            lanes: 4,
             round: 256,
             timeout: Duration::from_secs(30),
             patience: Duration::from_secs(30),
