@@ -32,8 +32,8 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    entity::Event,
-    names::{DEFAULT_EXCHANGE, EVENT_EXCHANGE, Service, Subscription, TaskRoute},
+    entity::{Event, EventObject},
+    names::{DEFAULT_EXCHANGE, EVENT_EXCHANGE, EventKey, EventType, Service, Subscription, TaskRoute},
     topology::{self, TopologySettings},
 };
 
@@ -84,12 +84,17 @@ impl AsyncApi {
     #[must_use]
     pub fn publishes<E: Event>(mut self) -> Self {
         let (key, message) = (E::key(), self.event::<E>());
-        let channel = message.clone();
-        let binding = binding::exchange(EVENT_EXCHANGE, &topology::exchanges(&self.topology));
-        self.channel(&channel, Some(key.routing_key()), &[&message], &binding);
         let name = format!("publish_{}_{}", key.entity, key.event_type);
-        self.operations.insert(name, operation("send", &channel, &message, &binding::sent()).into());
-        self
+        self.sends(&key, name, &message)
+    }
+
+    /// The service publishes the notification of this name about the entity `E`, as `#[on_notify]` does: a `T`, which is an
+    /// object.
+    #[must_use]
+    pub fn notifies<E: EventObject, T: JsonSchema>(mut self, event_name: &str) -> Self {
+        let (key, message) = (E::event_key(EventType::Notify), self.notification::<E, T>(event_name));
+        let name = format!("publish_{}_{}_{event_name}", key.entity, key.event_type);
+        self.sends(&key, name, &message)
     }
 
     /// The service handles events of this kind.
@@ -97,13 +102,15 @@ impl AsyncApi {
     pub fn subscribes<E: Event>(mut self) -> Self {
         let (key, message) = (E::key(), self.event::<E>());
         let name = format!("subscribe_{}_{}", key.entity, key.event_type);
-        let address = key.routing_key();
-        let subscription = Subscription { event: key, service: self.service.clone() };
-        let channel = subscription.queue();
-        let plan = topology::subscription(&subscription, &self.topology);
-        self.channel(&channel, Some(address), &[&message], &binding::queue(&channel, &plan));
-        self.operations.insert(name, operation("receive", &channel, &message, &binding::received()).into());
-        self
+        self.receives(key, name, &message)
+    }
+
+    /// The service handles the notification of this name about the entity `E`: a `T`, which is an object.
+    #[must_use]
+    pub fn subscribes_to_notification<E: EventObject, T: JsonSchema>(mut self, event_name: &str) -> Self {
+        let (key, message) = (E::event_key(EventType::Notify), self.notification::<E, T>(event_name));
+        let name = format!("subscribe_{}_{}_{event_name}", key.entity, key.event_type);
+        self.receives(key, name, &message)
     }
 
     /// The service executes tasks of this route: their payload is a `T`, their result an `R`.
@@ -135,6 +142,33 @@ impl AsyncApi {
         })
     }
 
+    fn sends(mut self, key: &EventKey, operation_name: String, message: &String) -> Self {
+        let channel = format!("event.{}.{}", key.event_type, key.entity);
+        let binding = binding::exchange(EVENT_EXCHANGE, &topology::exchanges(&self.topology));
+        self.channel(&channel, Some(key.routing_key()), &[message], &binding);
+        self.operations.insert(operation_name, operation("send", &channel, message, &binding::sent()).into());
+        self
+    }
+
+    fn receives(mut self, key: EventKey, operation_name: String, message: &String) -> Self {
+        let address = key.routing_key();
+        let subscription = Subscription { event: key, service: self.service.clone() };
+        let channel = subscription.queue();
+        let plan = topology::subscription(&subscription, &self.topology);
+        self.channel(&channel, Some(address), &[message], &binding::queue(&channel, &plan));
+        self.operations.insert(operation_name, operation("receive", &channel, message, &binding::received()).into());
+        self
+    }
+
+    /// The message that is this notification; gives its name.
+    fn notification<E: EventObject, T: JsonSchema>(&mut self, event_name: &str) -> String {
+        let name = format!("event.{}.{}.{event_name}", EventType::Notify, E::ENTITY);
+        let message = message::notification(event_name, self.schema_of::<T>());
+        self.messages.insert(name.clone(), message);
+        self.headers.extend([message::event_headers()]);
+        name
+    }
+
     /// The message that is an event of this kind; gives its name.
     fn event<E: Event>(&mut self) -> String {
         let key = E::key();
@@ -158,6 +192,11 @@ impl AsyncApi {
             .iter()
             .map(|message| ((*message).clone(), json!({ "$ref": format!("#/components/messages/{message}") })))
             .collect();
+        // Notifications of one entity share a channel.
+        if let Some(Value::Object(known)) = self.channels.get_mut(name).and_then(|channel| channel.get_mut("messages"))
+        {
+            return known.extend(messages);
+        }
         let channel = json!({ "address": address, "messages": messages, "bindings": { "amqp": binding } });
         self.channels.insert(name.to_owned(), channel);
     }

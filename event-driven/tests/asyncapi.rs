@@ -57,6 +57,12 @@ struct Resize {
     width: u32,
 }
 
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct PasswordChanged {
+    user_id: i64,
+}
+
 fn service(name: &str) -> AsyncApi {
     AsyncApi::new(Service::new(name).unwrap(), "1.0.0")
 }
@@ -67,7 +73,10 @@ fn user_service() -> AsyncApi {
         .publishes::<UserCreate>()
         .publishes::<UserUpdate>()
         .publishes::<UserDelete>()
+        .notifies::<User, Address>("moved")
+        .notifies::<User, PasswordChanged>("password_changed")
         .subscribes::<OrderCreate>()
+        .subscribes_to_notification::<Order, Address>("sent")
         .serves_task::<Resize, (u32, u32)>(&route)
 }
 

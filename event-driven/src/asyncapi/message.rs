@@ -20,6 +20,16 @@ pub(super) fn event(title: &str, payload: Value) -> Value {
     message(title, &reference(EVENT_HEADERS), payload)
 }
 
+/// A notification: an object with its name and what is told beside that.
+pub(super) fn notification(event_name: &str, told: Value) -> Value {
+    let name = json!({
+        "type": "object",
+        "properties": { "event_name": { "const": event_name, "description": "what happened" } },
+        "required": ["event_name"],
+    });
+    message(event_name, &reference(EVENT_HEADERS), json!({ "allOf": [name, told] }))
+}
+
 /// A task whose payload is this.
 pub(super) fn task(payload: Value) -> Value {
     let name = json!({ "type": "string", "description": "what the task is called", "minLength": 1, "maxLength": 64 });
