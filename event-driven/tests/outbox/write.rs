@@ -1,19 +1,21 @@
 //! What is written, and what of it is published.
 
+use std::time::Duration;
+
 use event_driven::{
     connection::Address,
     lapin::types::AMQPValue,
     names::EventType,
-    outbox::{Migration, OutboxError},
+    outbox::{Migration, OutboxError, Relay, RelaySettings},
 };
 use sea_orm::TransactionTrait;
 use sea_orm_migration::{MigrationTrait, SchemaManager};
 use serde_json::json;
 
 use crate::{
-    database::{Kind, TestDatabase, rows},
+    database::{Kind, TestDatabase, rows, text},
     proxy::Proxy,
-    shop::{Listener, Order, Story, key, publisher, relay, write},
+    shop::{LONG, Listener, Order, Story, key, publisher, relay, write},
     vhost::Vhost,
 };
 
@@ -152,4 +154,42 @@ async fn the_migration_can_be_taken_back(kind: Kind) {
     assert!(!manager.has_table("event_outbox").await.unwrap());
     Migration.up(&manager).await.unwrap();
     assert!(manager.has_table("event_outbox").await.unwrap());
+}
+
+/// Postgres: what a relay can't publish is free for the others again, and no transaction is left open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_does_not_answer_one_relay_does_not_hold_up_the_other() {
+    const EVENTS: u64 = 60;
+    let (vhost, database) = (Vhost::create(), TestDatabase::create(Kind::Postgres).await);
+    let proxy = Proxy::start(vhost.server()).await;
+    let (db, other) = (database.connect().await, database.connect().await);
+    let stuck = publisher(vhost.url_by(proxy.port).parse().unwrap()).await;
+    let mut listener = Listener::start(vhost.address(), EventType::Update).await;
+    proxy.stall();
+    for n in 0..EVENTS {
+        write(&db, &stuck, n % 20, n / 20).await;
+    }
+    let settings = RelaySettings { publish_timeout: Duration::from_millis(300), ..RelaySettings::default() };
+    let first = Relay::new(&db, &stuck, settings).start();
+    let held = "SELECT count(*)::text FROM pg_stat_activity \
+                WHERE datname = current_database() AND state = 'idle in transaction'";
+    wait(async || text(&db, held).await == "1").await;
+    let second = relay(&other, &publisher(vhost.address()).await);
+    let mut story = Story::default();
+    while story.len() < usize::try_from(EVENTS).unwrap() {
+        story.tell(&listener.next().await);
+    }
+    wait(async || rows(&db).await.is_empty()).await;
+    first.stop().await;
+    second.stop().await;
+    assert_eq!(text(&db, held).await, "0");
+}
+
+async fn wait(condition: impl AsyncFn() -> bool) {
+    let come = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, come).await.expect("it comes true");
 }
