@@ -12,6 +12,7 @@
 //! What a message means is decided by who consumes: [`subscriber`](crate::subscriber), or a program of its own.
 
 mod ack_window;
+mod background;
 mod copying;
 mod deliveries;
 mod delivery;
@@ -25,17 +26,17 @@ mod supervisor;
 mod ticket;
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use tokio::{
     sync::{mpsc, watch},
-    time::Instant,
+    time::{Instant, timeout, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 
 pub use ack_window::{Ack, AckWindow};
 pub use deliveries::Deliveries;
@@ -44,7 +45,7 @@ pub use health::Health;
 pub use settings::{ClientSettings, StartError};
 pub use source::Source;
 
-use self::{deliveries::Shelf, health::HealthBoard, lane::Lane, link::Link};
+use self::{background::Background, deliveries::Untaken, health::HealthBoard, lane::Lane, link::Link};
 use crate::{
     publisher::{ConnectionPublisher, Publication, PublishError},
     topology::{self, Declaration},
@@ -59,11 +60,14 @@ const LAST_FLUSH: Duration = Duration::from_secs(1);
 /// The part of the health board that tells of the link.
 const LINK: &str = "connection";
 
-/// A RabbitMQ server, as one service uses it. All clones share its connections, which end with the last of them.
+/// A RabbitMQ server, as one service uses it. All clones share its connections.
+///
+/// It ends with [`close`](Self::close), or with its last clone. A [`Publisher`](crate::publisher::Publisher) holds a clone;
+/// so a handler that holds a publisher keeps the client for as long as it is not closed.
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
-    tasks: Arc<Tasks>,
+    background: Arc<Background>,
 }
 
 /// What the background tasks know of each other.
@@ -81,29 +85,22 @@ struct Shared {
     closed: CancellationToken,
     /// Lanes that may still hand out a delivery.
     consuming: watch::Sender<usize>,
-    shelves: Mutex<Vec<Shelf>>,
+    untaken: Mutex<Vec<Untaken>>,
+    /// Queues that have a handler.
+    handled: Mutex<BTreeSet<String>>,
 }
 
 /// A client that is not kept by who holds this. For what the client owns itself.
 #[derive(Debug, Clone)]
 pub(crate) struct WeakClient {
     shared: Weak<Shared>,
-    tasks: Weak<Tasks>,
+    background: Weak<Background>,
 }
 
 impl WeakClient {
     pub(crate) fn upgrade(&self) -> Option<Client> {
-        Some(Client { shared: self.shared.upgrade()?, tasks: self.tasks.upgrade()? })
+        Some(Client { shared: self.shared.upgrade()?, background: self.background.upgrade()? })
     }
-}
-
-/// The background tasks; they are aborted when the last clone of the client goes.
-#[derive(Debug)]
-struct Tasks {
-    lanes: Mutex<Vec<AbortOnDropHandle<()>>>,
-    /// Those that handle what the lanes deliver.
-    workers: Mutex<Vec<AbortOnDropHandle<()>>>,
-    _supervisor: AbortOnDropHandle<()>,
 }
 
 impl Shared {
@@ -111,8 +108,12 @@ impl Shared {
         self.plan.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Vec<Shelf>> {
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn untaken(&self) -> MutexGuard<'_, Vec<Untaken>> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handled(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.handled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,15 +143,12 @@ impl Client {
             stop: CancellationToken::new(),
             closed: CancellationToken::new(),
             consuming: watch::Sender::new(0),
-            shelves: Mutex::default(),
+            untaken: Mutex::default(),
+            handled: Mutex::default(),
         });
-        let supervisor = tokio::spawn(supervisor::keep_alive("supervisor", Arc::clone(&shared), supervisor::run));
-        let tasks = Tasks {
-            lanes: Mutex::default(),
-            workers: Mutex::default(),
-            _supervisor: AbortOnDropHandle::new(supervisor),
-        };
-        Ok(Self { shared, tasks: Arc::new(tasks) })
+        let background = Arc::new(Background::default());
+        background.spawn_supervisor(supervisor::keep_alive("supervisor", Arc::clone(&shared), supervisor::run));
+        Ok(Self { shared, background })
     }
 
     /// What it was made with.
@@ -164,16 +162,14 @@ impl Client {
     /// If something exists and can't be used, or if there is no connection within [`ClientSettings::connect_timeout`].
     /// Nothing is remembered then.
     pub async fn declare(&self, plan: &[Declaration]) -> Result<(), StartError> {
-        let (timeout, address) = (self.settings().connect_timeout, || self.settings().address.to_string());
+        let (patience, address) = (self.settings().connect_timeout, || self.settings().address.to_string());
         let declare = async {
-            let link = self.link_by(Instant::now() + timeout).await;
+            let link = self.link_by(deadline_after(patience)).await;
             let link = link.map_err(|_| StartError::Lost { address: address() })?;
             Ok(link.declare(plan).await?)
         };
-        let declared: Result<(), StartError> = tokio::time::timeout(timeout, declare)
-            .await
-            .unwrap_or_else(|_| Err(StartError::Stuck { address: address(), timeout }));
-        declared?;
+        let declared: Result<Result<(), StartError>, _> = timeout(patience, declare).await;
+        declared.unwrap_or_else(|_| Err(StartError::Stuck { address: address(), timeout: patience }))?;
         let mut known = self.shared.plan.write().unwrap_or_else(PoisonError::into_inner);
         let new: Vec<_> = plan.iter().filter(|declaration| !known.contains(declaration)).cloned().collect();
         known.extend(new);
@@ -187,22 +183,17 @@ impl Client {
         let stop = self.shared.stop.child_token();
         let lanes = source.channels.get().min(source.prefetch.get());
         let source = Arc::new(source);
-        let mut handles = Vec::with_capacity(usize::from(lanes));
         for number in 0..lanes {
             let lane = Lane::new(&source, number, lanes, out.clone(), stop.clone());
             let run = move |shared| lane.clone().run(shared);
-            let lane = supervisor::keep_alive("consumer", Arc::clone(&self.shared), run);
-            handles.push(AbortOnDropHandle::new(tokio::spawn(lane)));
+            self.background.spawn_lane(supervisor::keep_alive("consumer", Arc::clone(&self.shared), run));
         }
-        let mut tasks = self.tasks.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let deliveries = Deliveries::new(inbox, stop);
+        let mut untaken = self.shared.untaken();
         // Those of subscriptions that were stopped by themselves.
-        tasks.retain(|lane| !lane.is_finished());
-        tasks.extend(handles);
-        let shelf = Shelf::new(inbox);
-        let mut shelves = self.shared.shelves();
-        shelves.retain(|shelf| !shelf.is_gone());
-        shelves.push(shelf.clone());
-        Deliveries::new(shelf, stop)
+        untaken.retain(|untaken| !untaken.is_gone());
+        untaken.push(deliveries.untaken());
+        deliveries
     }
 
     /// Publishes on the connection in use. Does not wait for a lost one to come back;
@@ -214,7 +205,8 @@ impl Client {
         self.link()?.outgoing.publish(publication).await
     }
 
-    /// Whether messages can come in and go out at this moment.
+    /// Whether messages can come in and go out at this moment. A RabbitMQ that takes no messages because it is short of memory
+    /// or disk is not told of here: publishing waits.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.shared.health.watch()
     }
@@ -233,8 +225,8 @@ impl Client {
             channel.close(200, "asked".into()).await.map_err(disconnected)?;
             Ok(depth)
         };
-        let timeout = self.settings().connect_timeout;
-        tokio::time::timeout(timeout, ask).await.unwrap_or(Err(PublishError::TimedOut(timeout)))
+        let patience = self.settings().connect_timeout;
+        timeout(patience, ask).await.unwrap_or(Err(PublishError::TimedOut(patience)))
     }
 
     /// Ends all [`Deliveries`]: returns when no further delivery will be handed out and those that were on their way are
@@ -243,23 +235,29 @@ impl Client {
         self.shared.stop.cancel();
         // Fails only if the sender is gone, which is in `self`.
         let _ = self.shared.consuming.subscribe().wait_for(|consuming| *consuming == 0).await;
-        let shelves = std::mem::take(&mut *self.shared.shelves());
-        shelves.iter().for_each(Shelf::give_back);
+        self.shared.untaken().iter().for_each(Untaken::give_back);
     }
 
-    /// Stops consuming, waits until all that was handed out is settled and RabbitMQ was told, at most for `deadline`, and
-    /// disconnects. What is unsettled then is delivered again, to somebody else. Gives whether all was settled. May be
-    /// called again.
+    /// Stops consuming, waits until all that was handed out is handled and settled and RabbitMQ was told, at most for
+    /// `deadline`, and disconnects, for which RabbitMQ has some seconds more. What is unsettled then is delivered again, to
+    /// somebody else, as is what belonged to a connection that was lost meanwhile. Gives whether nothing was cut off. May be
+    /// called again, and by many at once; not by a handler, which would wait for itself.
     pub async fn close(&self, deadline: Duration) -> bool {
-        self.stop_consuming().await;
-        let lanes = std::mem::take(&mut *self.tasks.lanes.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut settled = std::pin::pin!(join_all(lanes));
-        let in_time = tokio::time::timeout(deadline, &mut settled).await.is_ok();
+        let done = async {
+            self.stop_consuming().await;
+            self.background.done().await;
+        };
+        let in_time = timeout_at(deadline_after(deadline), done).await.is_ok();
         self.shared.closed.cancel();
         // What still runs has no one to settle with; what it held goes back to its queue.
-        self.tasks.workers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        if !in_time && tokio::time::timeout(LAST_FLUSH, settled).await.is_err() {
+        self.background.abandon();
+        self.shared.untaken().iter().for_each(Untaken::give_back);
+        if !in_time && timeout(LAST_FLUSH, self.background.lanes_done()).await.is_err() {
             tracing::warn!("RabbitMQ was not told of all that is settled: it will deliver some again");
+        }
+        // It could be about to put a new link there.
+        if timeout(LAST_FLUSH, self.background.supervisor_done()).await.is_err() {
+            tracing::debug!("the supervisor of the connection has not ended");
         }
         if let Some(link) = self.shared.link.send_replace(None) {
             link.close().await;
@@ -269,14 +267,26 @@ impl Client {
     }
 
     pub(crate) fn weak(&self) -> WeakClient {
-        WeakClient { shared: Arc::downgrade(&self.shared), tasks: Arc::downgrade(&self.tasks) }
+        WeakClient { shared: Arc::downgrade(&self.shared), background: Arc::downgrade(&self.background) }
     }
 
-    /// Runs `work` until it ends, the client is closed, or its last clone goes.
+    /// Runs `work` until it ends, or the client does.
     pub(crate) fn own(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut workers = self.tasks.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.retain(|worker| !worker.is_finished());
-        workers.push(AbortOnDropHandle::new(tokio::spawn(work)));
+        self.background.spawn_worker(work);
+    }
+
+    /// The right to be the handler of a queue: two would get half of its messages each.
+    ///
+    /// # Errors
+    /// If it has one, or nothing is consumed any more.
+    pub(crate) fn claim(&self, queue: &str) -> Result<Claim, StartError> {
+        if self.shared.stop.is_cancelled() {
+            return Err(StartError::Stopped);
+        }
+        match self.shared.handled().insert(queue.to_owned()) {
+            true => Ok(Claim { shared: Arc::clone(&self.shared), queue: queue.to_owned() }),
+            false => Err(StartError::Handled { queue: queue.to_owned() }),
+        }
     }
 
     /// The publisher of the link in use, or of the next one if that comes by `deadline`.
@@ -308,6 +318,26 @@ impl Client {
     fn reason(&self) -> String {
         self.shared.health.reason().unwrap_or_else(|| "it is being made again".to_owned())
     }
+}
+
+/// See [`Client::claim`]. Given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    shared: Arc<Shared>,
+    queue: String,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.shared.handled().remove(&self.queue);
+    }
+}
+
+/// The moment after that time; one that is beyond all clocks is thirty years away.
+pub(crate) fn deadline_after(time: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + FAR)
 }
 
 fn disconnected(error: lapin::Error) -> PublishError {

@@ -100,8 +100,14 @@ pub trait EventObject: Serialize + DeserializeOwned + Send + Sync + 'static {
             let mut subscriber = Subscriber::default();
             for event_type in types {
                 let key = Self::event_key(event_type);
-                let queue = client.subscribe_shared(key, &settings, Arc::clone(&handler)).await?;
-                subscriber = subscriber.and(queue);
+                match client.subscribe_shared(key, &settings, Arc::clone(&handler)).await {
+                    Ok(queue) => subscriber = subscriber.and(queue),
+                    // All or none.
+                    Err(error) => {
+                        subscriber.stop().await;
+                        return Err(error);
+                    }
+                }
             }
             Ok(subscriber)
         }

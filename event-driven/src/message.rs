@@ -23,6 +23,7 @@ pub use field_table::{HeaderError, field_table_to_json, json_to_field_table};
 pub use headers::MessageHeaders;
 pub use json_text::{JsonText, JsonTextError, MAX_DEPTH};
 pub use outcome::{ID_HEADER, Outcome, STATUS_HEADER};
+pub(crate) use properties::MAX_TRACE_HEADER;
 pub use short_text::{ShortText, ShortTextError};
 pub use task::TaskRequest;
 

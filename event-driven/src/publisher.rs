@@ -4,7 +4,7 @@
 //! confirmed. Below it, a [`ConnectionPublisher`] does the work on one connection.
 //!
 //! Promise: what was published with `Ok` is in a queue. At least once: a connection that is lost before the answer leaves
-//! it open whether the message arrived, so it goes out again, with the same `message_id`.
+//! it open whether the message arrived, so it goes out again. Events and tasks have a `message_id`, the same each time.
 
 mod call;
 mod connection;
@@ -35,7 +35,7 @@ pub use task::TaskDraft;
 
 use self::call::Calls;
 use crate::{
-    client::Client,
+    client::{Client, deadline_after},
     entity::Event,
     message::{Outcome, ShortText},
     names::{EventKey, Service},
@@ -50,7 +50,7 @@ pub struct PublisherSettings {
     pub round: usize,
     /// How long RabbitMQ may take to confirm a round. It takes long when it is short of memory or disk.
     pub timeout: Duration,
-    /// How long a message is tried to be published, over lost connections too.
+    /// How long a message is tried to be published, over lost connections too, once there is room for it.
     pub patience: Duration,
     /// Most messages that are on their way at once. Who publishes more waits, and publishes when there is room.
     pub buffer: usize,
@@ -107,15 +107,16 @@ impl Publisher {
     /// See [`PublishError`]; [`PublishError::may_pass`] says whether to try again. After `TimedOut` and `Disconnected`
     /// the message may be in its queue all the same.
     pub async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
+        // It is never closed. Those who have room end within their patience, so this ends, too.
+        let _room = self.room.acquire().await;
         let patience = self.client.settings().publisher.patience;
-        let deadline = Instant::now() + patience;
-        let _room = timeout_at(deadline, self.room.acquire()).await.map_err(|_| PublishError::TimedOut(patience))?;
+        let deadline = deadline_after(patience);
         let publication = Arc::new(publication);
         loop {
             let connection = self.client.publisher_by(deadline).await?;
             let published = timeout_at(deadline, connection.publish_shared(Arc::clone(&publication))).await;
             match published.unwrap_or(Err(PublishError::TimedOut(patience))) {
-                Err(PublishError::Disconnected(_)) if Instant::now() + AGAIN < deadline => {
+                Err(PublishError::Disconnected(_) | PublishError::TimedOut(_)) if Instant::now() + AGAIN < deadline => {
                     tokio::time::sleep(AGAIN).await;
                 }
                 result => return result,

@@ -23,7 +23,7 @@ pub use delivery::Delivery;
 pub use handler::{Handler, HandlerError, HandlerFn};
 
 use crate::{
-    client::{Client, Source, StartError},
+    client::{Claim, Client, Source, StartError},
     names::{Action, Entity, EventKey, Subscription, TaskRoute},
     topology,
 };
@@ -59,7 +59,8 @@ struct Worker {
 }
 
 impl Subscriber {
-    /// Stops consuming and waits until the handlers that run have returned and their deliveries are settled.
+    /// Stops consuming and waits until the handlers that run have returned. RabbitMQ is told of it in the background;
+    /// [`Client::close`] waits for that. Not to be called by a handler, which would wait for itself.
     pub async fn stop(self) {
         self.workers.iter().for_each(|worker| worker.stop.cancel());
         for worker in self.workers {
@@ -80,7 +81,7 @@ impl Client {
     /// into it, by the settings of the client.
     ///
     /// # Errors
-    /// If the queues can't be declared or used.
+    /// If the queues can't be declared or used, or if this client has a handler for the event already.
     pub async fn subscribe<T, H>(&self, key: EventKey, handler: H) -> Result<Subscriber, StartError>
     where
         T: DeserializeOwned + Send + 'static,
@@ -119,14 +120,18 @@ impl Client {
         H: Handler<T>,
     {
         let subscription = Subscription { event: key, service: self.settings().service.clone() };
+        let claim = self.claim(&subscription.queue())?;
         self.declare(&topology::subscription(&subscription, &self.settings().topology)).await?;
         let source = Source::subscription(&subscription, self.settings().topology.retries, settings.prefetch);
         let process = event::Process::new(handler, &source, settings);
-        Ok(self.work(source, settings, process))
+        Ok(self.work(claim, source, settings, process))
     }
 
     /// Declares the queue `task.A.E` with its retry and dead-letter queues, and executes the tasks that come into it, by the
     /// settings of the client. What the handler returns is published to who asked for a reply.
+    ///
+    /// Unlike warren, this keeps no record of what was executed: a task that comes again (after a crash, or published twice
+    /// with the same `message_id`) is executed again, and the handler has to bear that.
     ///
     /// # Errors
     /// If a name is wrong, or the queues can't be declared or used.
@@ -156,21 +161,28 @@ impl Client {
         R: Serialize + Send + 'static,
         H: Handler<T, R>,
     {
+        let claim = self.claim(&route.queue())?;
         self.declare(&topology::route(&route, &self.settings().topology)).await?;
         let source = Source::route(&route, self.settings().topology.retries, settings.prefetch);
-        let process = task::Process::new(handler, self.weak(), &source, settings);
-        Ok(self.work(source, settings, process))
+        let process = task::Process::new(handler, self, &source, settings);
+        Ok(self.work(claim, source, settings, process))
     }
 
-    fn work<P: worker::Process>(&self, source: Source, settings: &SubscriberSettings, process: P) -> Subscriber {
+    fn work<P: worker::Process>(
+        &self,
+        claim: Claim,
+        source: Source,
+        settings: &SubscriberSettings,
+        process: P,
+    ) -> Subscriber {
         let deliveries = self.consume(source);
         let stop = deliveries.stop();
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         let concurrency = settings.concurrency.max(1);
         self.own(async move {
-            // Dropped with the worker, however that ends.
-            let _ended = guard;
+            // Dropped with the worker, however that ends; the claim first.
+            let (_ended, _claim) = (guard, claim);
             worker::run(deliveries, process, concurrency).await;
         });
         Subscriber { workers: vec![Worker { stop, ended }] }

@@ -77,7 +77,7 @@ pub enum QueueType {
     /// and dead-lettered by RabbitMQ.
     #[default]
     Quorum,
-    /// On one node.
+    /// On one node. Dead-lettering is at most once: what expires or comes back from a retry queue into a full queue is lost.
     Classic,
 }
 

@@ -2,8 +2,11 @@
 //!
 //! A span that has a field `correlation_id`, `traceparent` or `tracestate` says what belongs together. Spans can't be
 //! asked for their fields; so [`layer`], installed with the other layers of `tracing-subscriber`, remembers these three.
-//! Handlers of this crate and its axum layer open such spans, so an event that is published while another is handled
-//! belongs to the same correlation id by itself.
+//!
+//! Handlers of this crate and its axum layer open such spans, and say the same to the tokio task that they run in. So an
+//! event that is published while another is handled belongs to the same correlation id by itself, whether the layer is
+//! installed or not, and whatever a filter leaves of the spans. Neither a span nor what is said to a task goes along with
+//! `tokio::spawn`: use `.in_current_span()` there.
 //!
 //! ```
 //! use tracing_subscriber::layer::SubscriberExt;
@@ -17,7 +20,7 @@
 //! });
 //! ```
 
-use std::fmt;
+use std::{fmt, future::Future};
 
 use tracing::{
     Dispatch, Subscriber,
@@ -26,7 +29,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, Registry, layer::Context, registry::LookupSpan};
 
-use crate::{message::ShortText, names::header};
+use crate::{
+    message::{MAX_TRACE_HEADER, ShortText},
+    names::header,
+};
 
 /// What a span says of what belongs together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,8 +72,23 @@ pub fn layer() -> TraceLayer {
     TraceLayer
 }
 
-/// What the current span and those around it say; nothing if [`layer`] is not installed.
+tokio::task_local! {
+    /// What the handler or the request belongs to that this task runs.
+    static WORK: TraceContext;
+}
+
+/// Runs `work` as belonging to `context`.
+pub(crate) async fn within<T>(context: TraceContext, work: impl Future<Output = T>) -> T {
+    WORK.scope(context, work).await
+}
+
+/// What the current span and those around it say, and, where these say nothing, what is handled.
 pub fn current() -> TraceContext {
+    let handled = WORK.try_with(Clone::clone).unwrap_or_default();
+    of_spans().or(&handled)
+}
+
+fn of_spans() -> TraceContext {
     let read = |(id, dispatch): (&Id, &Dispatch)| {
         let mut context = TraceContext::default();
         for span in dispatch.downcast_ref::<Registry>()?.span(id)?.scope() {
@@ -107,10 +128,12 @@ struct Said(TraceContext);
 
 impl Visit for Said {
     fn record_str(&mut self, field: &Field, value: &str) {
+        // What is longer than messages carry is as good as nothing.
+        let header = || (value.len() <= MAX_TRACE_HEADER).then(|| value.to_owned());
         match field.name() {
             header::CORRELATION_ID => self.0.correlation_id = ShortText::new(value).ok(),
-            header::TRACEPARENT => self.0.traceparent = Some(value.to_owned()),
-            header::TRACESTATE => self.0.tracestate = Some(value.to_owned()),
+            header::TRACEPARENT => self.0.traceparent = header(),
+            header::TRACESTATE => self.0.tracestate = header(),
             _ => {}
         }
     }
@@ -148,6 +171,23 @@ mod tests {
             assert_eq!(current().correlation_id.unwrap().as_str(), "1");
             drop(outer);
         });
+    }
+
+    #[tokio::test]
+    async fn what_is_handled_is_known_without_spans_and_spans_say_more() {
+        let parent = |parent: &str| Some(parent.to_owned());
+        let context = TraceContext {
+            correlation_id: ShortText::new("visit").ok(),
+            traceparent: parent("p1"),
+            tracestate: Some("s1".to_owned()),
+        };
+        let known = within(context.clone(), async { current() }).await;
+        assert_eq!(known, context);
+        let subscriber = tracing_subscriber::registry().with(layer());
+        let _installed = tracing::subscriber::set_default(subscriber);
+        let inner = within(context, async { info_span!("step", traceparent = "p2").in_scope(current) }).await;
+        assert_eq!((inner.traceparent, inner.tracestate), (parent("p2"), None));
+        assert_eq!(inner.correlation_id.unwrap().as_str(), "visit");
     }
 
     #[test]

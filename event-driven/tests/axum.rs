@@ -159,7 +159,7 @@ async fn an_event_that_no_queue_gets_makes_the_answer_a_503() {
     let server = served(&vhost).await;
     let answer = server.send("POST", "/users", &[("x-correlation-id", "refused")]).await;
     let detail = problem_of(&answer, 503);
-    assert!(detail.contains("the change was made, but its event was not published"), "{detail}");
+    assert!(detail.contains("the change was made, but it is not known whether its event was published"), "{detail}");
     assert_eq!(answer.header("x-correlation-id"), Some("refused"));
     let errors = log::errors("refused");
     assert_eq!(errors.len(), 1, "{errors:?}");

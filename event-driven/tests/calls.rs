@@ -9,19 +9,31 @@ mod service;
 #[allow(clippy::cast_possible_truncation, reason = "a test may cut")]
 mod vhost;
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use event_driven::{
     client::Client,
+    lapin::{
+        BasicProperties, Channel,
+        options::BasicConsumeOptions,
+        types::{AMQPValue, FieldTable},
+    },
     message::Outcome,
     names::{Action, Attempt, Entity, TaskRoute},
-    publisher::{PublishError, Publisher},
+    publisher::{Publication, PublishError, Publisher},
     subscriber::{Delivery, HandlerError},
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use service::{channel, client, take, within};
+use serde_json::{Value, json};
+use service::{bound_queue, channel, client, take, within};
 use vhost::Vhost;
 
 #[derive(Deserialize)]
@@ -75,7 +87,7 @@ async fn each_kind_of_outcome_comes_back() {
     assert_eq!(call(json!({ "price": 0 })).await, Outcome::Failed("business: nothing to pay".to_owned()));
     assert_eq!(completed(&call(json!({ "price": 2 })).await), r#"{"total":4,"task":"process_order"}"#, "after a retry");
     let Outcome::Failed(misfit) = call(json!({ "price": "much" })).await else { panic!("it does not fit") };
-    assert!(misfit.starts_with("model: invalid type: string"), "{misfit}");
+    assert!(misfit.starts_with("invalid: invalid type: string"), "{misfit}");
     let died = call(json!({ "price": 1 })).await;
     assert_eq!(died, Outcome::Failed("technical: the handler panicked: one is too few".to_owned()));
     let (_connection, channel) = channel(&vhost).await;
@@ -115,6 +127,103 @@ async fn a_call_that_nobody_answers_ends_with_the_reason() {
     // Neither spoils the next.
     let outcome = within(publisher.task("process_order", &json!({ "price": 4 })).route(&route()).call()).await.unwrap();
     assert!(completed(&outcome).contains(r#""total":8"#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_there_is_room_for_wait_for_each_other() {
+    let vhost = Vhost::create();
+    let (_serving, publisher) = shop(&vhost).await;
+    let calls =
+        (0..600).map(|_| {
+            let publisher = &publisher;
+            async move {
+                within(publisher.task("process_order", &json!({ "price": 5 })).route(&route()).call()).await.unwrap()
+            }
+        });
+    assert!(join_all(calls).await.iter().all(|outcome| completed(outcome).contains(r#""total":10"#)));
+}
+
+/// Answers each task of the route as often as asked, with its payload, as programs do that are not this crate.
+async fn echo(channel: &Channel, times: usize) {
+    bound_queue(channel, "q", "task.exchange", "routing.task.process.order", FieldTable::default()).await;
+    let no_ack = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let mut tasks = channel.basic_consume("q".into(), "".into(), no_ack, FieldTable::default()).await.unwrap();
+    let channel = channel.clone();
+    tokio::spawn(async move {
+        while let Some(Ok(task)) = tasks.next().await {
+            let to = task.properties.reply_to().clone().unwrap();
+            let body: Value = serde_json::from_slice(&task.data).unwrap();
+            let reply = body["payload"].to_string();
+            for _ in 0..times {
+                let properties = BasicProperties::default();
+                channel
+                    .basic_publish("".into(), to.clone(), Default::default(), reply.as_bytes(), properties)
+                    .await
+                    .unwrap();
+            }
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_answered_twice_does_not_answer_the_next_call() {
+    let vhost = Vhost::create();
+    let publisher = Publisher::new(&client("shop", &vhost).await);
+    let (_connection, channel) = channel(&vhost).await;
+    echo(&channel, 2).await;
+    for n in 0..20 {
+        let task = publisher.task("t", &json!({ "call": n })).route(&route());
+        assert_eq!(completed(&within(task.call()).await.unwrap()), format!(r#"{{"call":{n}}}"#));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_refuses_replies_does_not_hold_up_the_tasks_of_others() {
+    let vhost = Vhost::create();
+    let (_serving, publisher) = shop(&vhost).await;
+    let (_connection, channel) = channel(&vhost).await;
+    let mut full = FieldTable::default();
+    full.insert("x-max-length".into(), AMQPValue::LongInt(0));
+    full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    bound_queue(&channel, "full", "task.exchange", "nothing", full).await;
+    for _ in 0..32 {
+        publisher.task("process_order", &json!({ "price": 4 })).route(&route()).reply_to("full").await.unwrap();
+    }
+    let task = publisher.task("process_order", &json!({ "price": 4 })).route(&route());
+    assert!(completed(&within(task.call()).await.unwrap()).contains(r#""total":8"#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_the_contract_is_answered_and_kept() {
+    let vhost = Vhost::create();
+    let (_serving, publisher) = shop(&vhost).await;
+    let task = publisher.task("process_order", &json!({})).route(&route()).into_publication().unwrap();
+    let outcome = within(publisher.call(Publication { body: "[".into(), ..task }, Duration::MAX)).await.unwrap();
+    let Outcome::Failed(reason) = outcome else { panic!("it is no task") };
+    assert!(reason.starts_with("malformed: the body is not JSON"), "{reason}");
+    let (_connection, channel) = channel(&vhost).await;
+    assert_eq!(take(&channel, "dead.task.process.order", 1).await[0].data, b"[");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_can_not_be_written_is_not_computed_again() {
+    let vhost = Vhost::create();
+    let serving = client("orders", &vhost).await;
+    let executed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&executed);
+    let handler = move |_: Value, _: &Delivery| {
+        count.fetch_add(1, SeqCst);
+        // JSON has texts for keys only.
+        async { Ok::<_, HandlerError>(BTreeMap::from([((1, 2), 3)])) }
+    };
+    serving.serve_task("process", "order", handler).await.unwrap();
+    let publisher = Publisher::new(&client("shop", &vhost).await);
+    let outcome = within(publisher.task("t", &json!(1)).route(&route()).call()).await.unwrap();
+    let expected = "bad_output: the result can't be written as JSON: key must be a string";
+    assert_eq!(outcome, Outcome::Failed(expected.to_owned()));
+    let (_connection, channel) = channel(&vhost).await;
+    take(&channel, "dead.task.process.order", 1).await;
+    assert_eq!(executed.load(SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

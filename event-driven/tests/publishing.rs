@@ -109,6 +109,37 @@ async fn what_can_never_be_published_is_told_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn headers_that_do_not_fit_into_a_frame_are_refused_and_the_link_stays() {
+    let vhost = Vhost::create();
+    let publisher = Publisher::new(&client("shop", &vhost).await);
+    let user = key(EventType::Update, "user");
+    let error = publisher.event_of(&user, &json!({})).header("big", "x".repeat(200_000)).await.unwrap_err();
+    assert!(matches!(&error, PublishError::Refused(reason) if reason.contains("its headers have 2000")), "{error}");
+    let task = publisher.task("t", &1).into_publication().unwrap();
+    let mut headers = FieldTable::default();
+    headers.insert("big".into(), AMQPValue::LongString("x".repeat(200_000).into()));
+    let large = Publication { properties: task.properties.clone().with_headers(headers), ..task };
+    let error = publisher.call(large, LONG).await.unwrap_err();
+    assert!(matches!(&error, PublishError::Refused(_)), "{error}");
+    assert_eq!(*publisher.client().health().borrow(), Health::Connected);
+    publisher.event_of(&user, &json!({})).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_equal_messages_the_mandatory_one_is_returned() {
+    let vhost = Vhost::create();
+    let publisher = Publisher::new(&client("shop", &vhost).await);
+    let nowhere = |mandatory| Publication {
+        mandatory,
+        ..Publication::new("event.exchange", "k", Default::default(), "1".into())
+    };
+    for _ in 0..20 {
+        let results = publisher.publish_all([nowhere(false), nowhere(true)]).await;
+        assert!(matches!(results.as_slice(), [Ok(()), Err(PublishError::Unroutable { .. })]), "{results:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_has_a_result_for_each_in_its_order() {
     let vhost = Vhost::create();
     let publisher = Publisher::new(&client("shop", &vhost).await);

@@ -1,8 +1,10 @@
-//! Handlers run so many at a time, are waited for at a stop, and go on whatever happens to the link.
+//! Handlers run so many at a time, and go on whatever happens to the link.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 #![allow(unreachable_pub, reason = "modules that several tests share")]
 
+#[path = "support/held.rs"]
+mod held;
 #[path = "support/proxy.rs"]
 mod proxy;
 #[path = "support/service.rs"]
@@ -23,48 +25,13 @@ use event_driven::{
     names::EventType,
     publisher::Publisher,
     subscriber::{Delivery, Handler, HandlerError, SubscriberSettings},
-    trace,
 };
+use held::{User, held, publish_users};
 use proxy::Proxy;
-use serde::Deserialize;
 use serde_json::json;
-use service::{LONG, channel, client, depth, key, settings, within};
-use tokio::sync::{Semaphore, mpsc};
-use tracing_subscriber::layer::SubscriberExt;
+use service::{LONG, channel, client, key, settings, within};
+use tokio::sync::mpsc;
 use vhost::Vhost;
-
-#[derive(Debug, Deserialize)]
-struct User {
-    user_id: u64,
-}
-
-/// Publishes users 0 to `count`.
-async fn publish_users(publisher: &Publisher, count: u64) {
-    for user_id in 0..count {
-        publisher.event_of(&key(EventType::Create, "user"), &json!({ "user_id": user_id })).await.unwrap();
-    }
-}
-
-/// Tells of each user that begins, and ends when it is let.
-struct Held {
-    begun: mpsc::UnboundedSender<u64>,
-    let_go: Arc<Semaphore>,
-}
-
-impl Handler<User> for Held {
-    async fn handle(&self, user: User, _: &Delivery) -> Result<(), HandlerError> {
-        self.begun.send(user.user_id).map_err(HandlerError::technical)?;
-        self.let_go.acquire().await.map_err(HandlerError::technical)?.forget();
-        Ok(())
-    }
-}
-
-/// A handler that holds what it gets.
-fn held() -> (Held, mpsc::UnboundedReceiver<u64>, Arc<Semaphore>) {
-    let (begun, begins) = mpsc::unbounded_channel();
-    let let_go = Arc::new(Semaphore::new(0));
-    (Held { begun, let_go: Arc::clone(&let_go) }, begins, let_go)
-}
 
 const QUEUE: &str = "event.create.user.to.billing";
 
@@ -86,44 +53,6 @@ async fn as_many_handlers_run_at_once_as_are_allowed() {
     let_go.add_permits(10);
     within(begins.recv()).await.unwrap();
     assert!(client.close(LONG).await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_waits_for_the_handlers_that_run_and_gives_back_the_rest() {
-    let vhost = Vhost::create();
-    let client = client("billing", &vhost).await;
-    let (handler, mut begins, let_go) = held();
-    let settings = SubscriberSettings { concurrency: 1, ..client.settings().subscriber.clone() };
-    let subscriber = client.subscribe_with(key(EventType::Create, "user"), &settings, handler).await.unwrap();
-    publish_users(&Publisher::new(&client), 3).await;
-    within(begins.recv()).await.unwrap();
-    let mut stopping = tokio::spawn(subscriber.stop());
-    // The one place where time must pass: the stop must wait.
-    assert!(tokio::time::timeout(Duration::from_millis(300), &mut stopping).await.is_err());
-    let_go.add_permits(10);
-    within(stopping).await.unwrap();
-    let (_connection, channel) = channel(&vhost).await;
-    // The client goes on, and what was not begun is there for another instance.
-    within(async { while depth(&channel, QUEUE).await != 2 {} }).await;
-    assert!(begins.try_recv().is_err());
-    assert!(client.close(LONG).await);
-    assert_eq!(depth(&channel, QUEUE).await, 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_close_that_can_not_wait_gives_back_what_is_not_handled() {
-    let vhost = Vhost::create();
-    let client = client("billing", &vhost).await;
-    let (handler, mut begins, _let_go) = held();
-    client.subscribe(key(EventType::Create, "user"), handler).await.unwrap();
-    publish_users(&Publisher::new(&client), 2).await;
-    within(begins.recv()).await.unwrap();
-    within(begins.recv()).await.unwrap();
-    assert!(!within(client.close(Duration::from_millis(50))).await, "two handlers never end");
-    let (_connection, channel) = channel(&vhost).await;
-    within(async { while depth(&channel, QUEUE).await != 2 {} }).await;
-    // The handler was dropped with the client.
-    assert_eq!(within(begins.recv()).await, None);
 }
 
 /// Handles each user, and tells it to who waits until all were seen.
@@ -192,9 +121,6 @@ async fn a_queue_that_was_deleted_is_declared_again() {
 async fn what_a_handler_publishes_belongs_to_what_it_handles() {
     let vhost = Vhost::create();
     let client = client("billing", &vhost).await;
-    let subscriber = tracing_subscriber::registry().with(trace::layer());
-    // For all threads: handlers run on any of them. Each test is a process of its own.
-    tracing::subscriber::set_global_default(subscriber).unwrap();
     let publisher = Publisher::new(&client);
     let answering = publisher.clone();
     let on_create = move |_: User, _: &Delivery| {

@@ -2,13 +2,15 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{message::ShortText, names::header, publisher::new_id};
+use crate::{
+    message::{MAX_TRACE_HEADER, ShortText},
+    names::header,
+    publisher::new_id,
+    trace::TraceContext,
+};
 
 /// The header of a request, and of its answer, with what it belongs to: 1 to 255 characters of ASCII.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
-
-/// Longest `tracestate` that is carried: what the W3C recommends to carry at least, and what messages carry.
-const MAX_TRACESTATE: usize = 512;
 
 /// What a request belongs to.
 #[derive(Debug, Clone)]
@@ -34,21 +36,18 @@ impl RequestContext {
         HeaderValue::from_str(self.correlation_id.as_str()).expect("it came from a header, or is a UUID")
     }
 
-    /// The span in which the request is handled: what is published inside it belongs to the same correlation id.
-    pub(super) fn span(&self) -> tracing::Span {
-        // Of the highest level, so that no filter of a log takes the correlation id from what is published.
-        let span = tracing::error_span!(
-            "request",
-            correlation_id = self.correlation_id.as_str(),
-            traceparent = tracing::field::Empty,
-            tracestate = tracing::field::Empty,
-        );
-        for (name, value) in [(header::TRACEPARENT, &self.traceparent), (header::TRACESTATE, &self.tracestate)] {
-            if let Some(value) = value {
-                span.record(name, value.as_str());
-            }
+    /// What is published while the request is handled belongs to this.
+    pub(super) fn trace(&self) -> TraceContext {
+        TraceContext {
+            correlation_id: Some(self.correlation_id.clone()),
+            traceparent: self.traceparent.clone(),
+            tracestate: self.tracestate.clone(),
         }
-        span
+    }
+
+    /// The span in which the request is handled, for its log.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::info_span!("request", correlation_id = self.correlation_id.as_str())
     }
 }
 
@@ -56,7 +55,7 @@ impl RequestContext {
 fn tracestate(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(header::TRACESTATE).iter().map(HeaderValue::to_str);
     let list = values.collect::<Result<Vec<_>, _>>().ok()?.join(",");
-    (!list.is_empty() && list.len() <= MAX_TRACESTATE).then_some(list)
+    (!list.is_empty() && list.len() <= MAX_TRACE_HEADER).then_some(list)
 }
 
 /// Whether it is `version-trace-parent-flags` in lower-case hex, none of them all zeros where that is forbidden. A later
@@ -69,7 +68,8 @@ fn is_traceparent(value: &str) -> bool {
     let id = |text: &str, length| hex(text, length) && text.bytes().any(|digit| digit != b'0');
     match parts.as_slice() {
         [version, trace, parent, flags, more @ ..] => {
-            hex(version, 2)
+            value.len() <= MAX_TRACE_HEADER
+                && hex(version, 2)
                 && *version != "ff"
                 && id(trace, 32)
                 && id(parent, 16)
@@ -118,7 +118,8 @@ mod tests {
     fn a_parent_that_is_none_is_not_carried_nor_what_vendors_add_to_it() {
         let zeros = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
         let more = format!("{PARENT}-more");
-        for bad in ["", "00", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", zeros, &more] {
+        let long = format!("01{}-{}", PARENT.strip_prefix("00").unwrap(), "x".repeat(MAX_TRACE_HEADER));
+        for bad in [long.as_str(), "", "00", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", zeros, &more] {
             let context = context(&[("traceparent", bad), ("tracestate", "a=1")]);
             assert_eq!((context.traceparent, context.tracestate), (None, None), "{bad}");
         }
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_tracestate_that_is_too_long_is_left_out() {
-        let long = format!("a={}", "1".repeat(MAX_TRACESTATE));
+        let long = format!("a={}", "1".repeat(MAX_TRACE_HEADER));
         assert_eq!(context(&[("traceparent", PARENT), ("tracestate", &long)]).tracestate, None);
     }
 }

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     names::header,
     publisher::{EventDraft, Publisher},
+    trace,
 };
 
 /// Publishes the [`Event`](super::Event) that a handler answers with, before the answer goes out; gives handlers the
@@ -28,8 +29,8 @@ use crate::{
 /// publishing fails.
 ///
 /// The correlation id is that of the header `x-correlation-id`, or a new one, and stands in that header of the request
-/// and of the answer. With [`trace::layer`](crate::trace::layer) installed it goes on to everything that is published
-/// while the request is handled, and so do `traceparent` and `tracestate`; to the answer's own event they go in any case.
+/// and of the answer. It goes on to everything that is published while the request is handled, as [`trace`](crate::trace)
+/// has it, and so do `traceparent` and `tracestate`; to the answer's own event they go in any case.
 #[derive(Debug, Clone)]
 pub struct SendEventLayer {
     publisher: Publisher,
@@ -79,14 +80,14 @@ where
         // A second layer of this kind, and what the handler sends on, must not make up another id.
         request.headers_mut().insert(CORRELATION_ID, context.header());
         request.extensions_mut().insert(publisher.clone());
-        let span = context.span();
+        let (span, trace) = (context.span(), context.trace());
         let answer = async move {
             let response = inner.call(request).await?.into_response();
             let mut response = after_publishing(response, &publisher, &context).await;
             response.headers_mut().insert(CORRELATION_ID, context.header());
             Ok(response)
         };
-        Box::pin(answer.instrument(span))
+        Box::pin(trace::within(trace, answer).instrument(span))
     }
 }
 
@@ -113,8 +114,8 @@ async fn after_publishing(mut response: Response, publisher: &Publisher, context
         // Without a word if the service stops meanwhile.
         Ok(false) | Err(_) => problem(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the change was made, but its event was not published, so others do not know of it; look at what there is \
-             before you send this request again",
+            "the change was made, but it is not known whether its event was published, so others may not know of it; look \
+             at what there is before you send this request again",
         ),
     }
 }

@@ -1,66 +1,40 @@
 //! Where the lanes of a queue put what was delivered, and where it is taken from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::RawDelivery;
 
-/// Deliveries that nobody has taken yet; no more than the prefetch. Shared, so that they can be given back at stop even
-/// if nobody asks for the next one.
-#[derive(Debug, Clone)]
-pub(super) struct Shelf(Arc<Mutex<mpsc::Receiver<RawDelivery>>>);
+type Shelf = Mutex<mpsc::Receiver<RawDelivery>>;
 
-impl Shelf {
-    pub(super) fn new(deliveries: mpsc::Receiver<RawDelivery>) -> Self {
-        Self(Arc::new(Mutex::new(deliveries)))
-    }
-
-    /// Whoever holds the lock is in [`Deliveries::recv`], which gives back by itself when it sees the stop.
-    pub(super) fn give_back(&self) {
-        if let Ok(mut deliveries) = self.0.try_lock() {
-            drain(&mut deliveries);
-        }
-    }
-
-    /// Whether nobody can take from it any more.
-    pub(super) fn is_gone(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-}
-
-/// Dropping a delivery releases it.
-fn drain(deliveries: &mut mpsc::Receiver<RawDelivery>) {
-    while let Ok(delivery) = deliveries.try_recv() {
-        drop(delivery);
-    }
-}
-
-/// Deliveries of one queue, until it is no longer consumed.
+/// Deliveries of one queue, until it is no longer consumed. Dropped, it is no longer consumed, and what was not taken is
+/// given back.
 #[derive(Debug)]
 pub struct Deliveries {
-    shelf: Shelf,
+    /// What nobody has taken yet; no more than the prefetch.
+    shelf: Arc<Shelf>,
     stop: CancellationToken,
 }
 
 impl Deliveries {
-    pub(super) fn new(shelf: Shelf, stop: CancellationToken) -> Self {
-        Self { shelf, stop }
+    pub(super) fn new(shelf: mpsc::Receiver<RawDelivery>, stop: CancellationToken) -> Self {
+        Self { shelf: Arc::new(Mutex::new(shelf)), stop }
     }
 
     /// The next delivery; `None` once consuming was stopped, and only then. Nothing is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<RawDelivery> {
-        let mut deliveries = self.shelf.0.lock().await;
+        let mut shelf = self.shelf.lock().await;
         loop {
             let delivery = tokio::select! {
                 // Once stopped, nothing more is handed out.
                 biased;
                 () = self.stop.cancelled() => {
-                    drain(&mut deliveries);
+                    give_back(&mut shelf);
                     return None;
                 }
-                delivery = deliveries.recv() => delivery?,
+                delivery = shelf.recv() => delivery?,
             };
             // Of a connection that is gone: it will be delivered again, and must not be done twice.
             if !delivery.is_void() {
@@ -73,12 +47,43 @@ impl Deliveries {
     pub(crate) fn stop(&self) -> CancellationToken {
         self.stop.clone()
     }
+
+    /// For the client, which gives back at its stop what nobody asks for.
+    pub(super) fn untaken(&self) -> Untaken {
+        Untaken(Arc::downgrade(&self.shelf))
+    }
 }
 
-/// What nobody can take any more is given back, and no more of it is wanted.
 impl Drop for Deliveries {
     fn drop(&mut self) {
         self.stop.cancel();
-        self.shelf.give_back();
+    }
+}
+
+/// What was delivered and not taken yet.
+#[derive(Debug)]
+pub(super) struct Untaken(Weak<Shelf>);
+
+impl Untaken {
+    pub(super) fn give_back(&self) {
+        // Whoever holds the lock is in `Deliveries::recv`, which gives back by itself when it sees the stop.
+        if let Some(shelf) = self.0.upgrade()
+            && let Ok(mut shelf) = shelf.try_lock()
+        {
+            give_back(&mut shelf);
+        }
+    }
+
+    /// Whether nobody can take from it any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
+/// Takes nothing more from the lanes; dropping a delivery releases it.
+fn give_back(shelf: &mut mpsc::Receiver<RawDelivery>) {
+    shelf.close();
+    while let Ok(delivery) = shelf.try_recv() {
+        drop(delivery);
     }
 }

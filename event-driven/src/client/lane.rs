@@ -53,25 +53,31 @@ impl Lane {
 
     /// Consumes until that is stopped and all that this lane delivered is settled.
     pub(super) async fn run(self, shared: Arc<Shared>) {
+        self.consume(&shared).await;
+        // What was wrong with it is nobody's trouble any more.
+        shared.health.well(&self.name());
+    }
+
+    async fn consume(&self, shared: &Arc<Shared>) {
         let mut links = shared.link.subscribe();
         let mut backoff = Backoff::starting_at(FIRST_PAUSE);
         loop {
             // Before the look at `stop`: who stops waits for this, or is seen here.
-            let consuming = Consuming::new(Arc::clone(&shared));
+            let consuming = Consuming::new(Arc::clone(shared));
             let Some(link) = next_link(&self.stop, &mut links).await else { return };
             // lapin never resolves some futures of a connection that died; so nothing waits longer than its link lives.
             let end = tokio::select! {
-                end = self.serve(&shared, &link, consuming, &mut backoff) => end,
+                end = self.serve(shared, &link, consuming, &mut backoff) => end,
                 () = replaced(&link, &mut links) => Ok(End::Lost("the connection was lost".to_owned())),
             };
             match end {
                 Ok(End::Stopped) => return,
-                Ok(End::Lost(reason)) => self.tell(&shared, &link, &reason),
-                Err(error) => self.tell(&shared, &link, &error.to_string()),
+                Ok(End::Lost(reason)) => self.tell(shared, &link, &reason),
+                Err(error) => self.tell(shared, &link, &error.to_string()),
             }
             // Dropping the pause or the declaration at stop loses nothing.
             tokio::select! {
-                () = self.recover(&shared, &link, &mut links, backoff.pause()) => {}
+                () = self.recover(shared, &link, &mut links, backoff.pause()) => {}
                 () = self.stop.cancelled() => return,
             }
         }

@@ -101,6 +101,8 @@ impl Session {
         let (stop, out) = (self.stop.clone(), self.out.clone());
         loop {
             tokio::select! {
+                // Once it is stopped, nothing more is handed out.
+                biased;
                 () = stop.cancelled() => return Ok(None),
                 Some(settled) = self.settled.recv() => self.settle(settled).await?,
                 Some(copied) = self.copies.join_next() => self.copied(copied).await?,

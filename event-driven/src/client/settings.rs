@@ -59,7 +59,7 @@ pub enum StartError {
         timeout: Duration,
     },
     /// RabbitMQ went away again while it was asked to declare the topology.
-    #[error("the connection to RabbitMQ at {address} was lost while the topology was declared")]
+    #[error("there is no connection to RabbitMQ at {address}, or it was lost while the topology was declared")]
     Lost {
         /// Where, without the password.
         address: String,
@@ -67,6 +67,15 @@ pub enum StartError {
     /// A name of what is to be served is none.
     #[error(transparent)]
     Name(#[from] WordError),
+    /// The queue has a handler on this client already: each would get half of its messages.
+    #[error("queue {queue} has a handler on this client already; stop that first, or do both in one handler")]
+    Handled {
+        /// The queue.
+        queue: String,
+    },
+    /// The client was told to stop consuming.
+    #[error("the client has stopped consuming")]
+    Stopped,
     /// No channels to publish on.
     #[error("no channel to publish on: {0}")]
     Publisher(#[from] PublishError),

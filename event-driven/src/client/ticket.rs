@@ -47,8 +47,11 @@ impl Ticket {
 
     fn tell(self, settled: Settled) {
         // The session's queue has room for its whole prefetch, and each delivery is settled once.
-        if let Err(mpsc::error::TrySendError::Full(settled)) = self.settled.try_send(settled) {
-            tracing::error!(?settled, "no room to settle a delivery: it stays unsettled until the channel closes");
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.settled.try_send(settled) {
+            tracing::error!(
+                tag = self.tag,
+                "no room to settle a delivery: it stays unsettled until the channel closes"
+            );
         }
     }
 }

@@ -10,6 +10,9 @@ use lapin::{
 use super::{DecodeError, ShortText};
 use crate::names::{Attempt, header};
 
+/// Longest header of trace context that is carried, in bytes: what the W3C recommends to carry at least.
+pub(crate) const MAX_TRACE_HEADER: usize = 512;
+
 /// RabbitMQ keeps it through a restart.
 const PERSISTENT: u8 = 2;
 
@@ -78,10 +81,8 @@ pub(super) fn attempt(properties: &BasicProperties) -> Result<Attempt, DecodeErr
 
 /// A header of trace context. One that is no text or too long is as good as none: tracing must not refuse a task.
 pub(super) fn trace_header(properties: &BasicProperties, name: &str) -> Option<String> {
-    /// What the W3C recommends to carry at least.
-    const MAX_LENGTH: usize = 512;
     let text = text(header_value(properties, name)?)?;
-    (!text.is_empty() && text.len() <= MAX_LENGTH && text.is_ascii()).then(|| text.to_owned())
+    (!text.is_empty() && text.len() <= MAX_TRACE_HEADER && text.is_ascii()).then(|| text.to_owned())
 }
 
 /// The value of a header.

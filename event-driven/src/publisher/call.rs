@@ -1,8 +1,8 @@
 //! Publishes a task and waits for its outcome.
 //!
-//! Each call has a channel with a queue for its reply to itself, so that a reply can't be taken for that of another call:
-//! the contract promises no more of a reply than the task's correlation id, which many tasks may share. After the call
-//! both wait for the next one.
+//! Each call has a queue for its reply to itself, so that a reply can't be taken for that of another call: the contract
+//! promises no more of a reply than the task's correlation id, which many tasks may share, and a task that is executed
+//! twice is answered twice. Its channel is used again by the next call.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -12,30 +12,42 @@ use std::{
 use futures_util::StreamExt;
 use lapin::{
     Channel, Connection, Consumer,
-    options::{BasicConsumeOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    options::{BasicCancelOptions, BasicConsumeOptions, ConfirmSelectOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{Publication, PublishError, connection::max_header_bytes, error, round};
-use crate::{client::Client, connection::lost, message::Outcome};
+use crate::{
+    client::{Client, deadline_after},
+    connection::lost,
+    message::Outcome,
+};
 
-/// Most booths that wait for the next call.
+/// Most calls at once; further ones wait. Each has a channel, of which RabbitMQ allows a connection 2047 by default.
+const MAX_CALLS: usize = 256;
+
+/// Most channels that wait for the next call.
 const MAX_IDLE: usize = 16;
 
-/// The booths that nobody is in.
-#[derive(Debug, Default)]
+/// What calls share.
+#[derive(Debug)]
 pub(super) struct Calls {
+    room: Semaphore,
     idle: Mutex<Vec<Booth>>,
 }
 
-/// A channel of its own, and a queue that only this connection can read and that goes with it.
+impl Default for Calls {
+    fn default() -> Self {
+        Self { room: Semaphore::new(MAX_CALLS), idle: Mutex::default() }
+    }
+}
+
+/// A channel for one call at a time.
 #[derive(Debug)]
 struct Booth {
     connection: Arc<Connection>,
     channel: Channel,
-    queue: ShortString,
-    replies: Consumer,
 }
 
 impl Calls {
@@ -45,11 +57,14 @@ impl Calls {
         publication: Publication,
         timeout: Duration,
     ) -> Result<Outcome, PublishError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_after(timeout);
+        let Ok(_room) = timeout_at(deadline, self.room.acquire()).await else {
+            return Err(PublishError::TimedOut(timeout));
+        };
         let connection = client.publishing_by(deadline).await?;
         error::check(&publication, max_header_bytes(&connection))?;
         let call = async {
-            let mut booth = match self.take(&connection) {
+            let booth = match self.take(&connection) {
                 Some(booth) => booth,
                 None => Booth::open(Arc::clone(&connection)).await.map_err(error::disconnected)?,
             };
@@ -57,7 +72,7 @@ impl Calls {
             self.give_back(booth);
             Ok(outcome)
         };
-        // A booth that is given up may still get a reply, and so is never used again.
+        // A booth that is given up takes its queue with it.
         tokio::select! {
             outcome = timeout_at(deadline, call) => outcome.unwrap_or(Err(PublishError::NoReply { after: timeout })),
             () = lost(&connection) => Err(PublishError::gone()),
@@ -82,21 +97,30 @@ impl Booth {
     async fn open(connection: Arc<Connection>) -> Result<Self, lapin::Error> {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-        let queue = channel.queue_declare("".into(), own, FieldTable::default()).await?.name().clone();
-        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let replies = channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?;
-        Ok(Self { connection, channel, queue, replies })
+        Ok(Self { connection, channel })
     }
 
-    async fn call(&mut self, mut publication: Publication) -> Result<Outcome, PublishError> {
-        publication.properties = publication.properties.with_reply_to(self.queue.clone());
+    async fn call(&self, mut publication: Publication) -> Result<Outcome, PublishError> {
+        let (queue, mut replies) = self.reply_queue().await.map_err(error::disconnected)?;
+        publication.properties = publication.properties.with_reply_to(queue);
         let published = round::publish(&self.channel, &[Arc::new(publication)]).await;
         published.into_iter().collect::<Result<(), PublishError>>()?;
-        match self.replies.next().await {
-            Some(Ok(reply)) => Ok(Outcome::decode(&reply.properties, &reply.data)),
-            Some(Err(error)) => Err(error::disconnected(error)),
-            None => Err(PublishError::gone()),
-        }
+        let reply = match replies.next().await {
+            Some(Ok(reply)) => Outcome::decode(&reply.properties, &reply.data),
+            Some(Err(error)) => return Err(error::disconnected(error)),
+            None => return Err(PublishError::gone()),
+        };
+        // Without its consumer the queue goes, and what may still come to it.
+        let cancelled = self.channel.basic_cancel(replies.tag(), BasicCancelOptions { nowait: true }).await;
+        cancelled.map_err(error::disconnected).map(|()| reply)
+    }
+
+    /// A queue that only this connection can read, and that goes with its consumer.
+    async fn reply_queue(&self) -> Result<(ShortString, Consumer), lapin::Error> {
+        let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let queue = self.channel.queue_declare("".into(), own, FieldTable::default()).await?.name().clone();
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+        let replies = self.channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?;
+        Ok((queue, replies))
     }
 }

@@ -68,7 +68,7 @@ pub enum PublishError {
     /// The payload can't be written as JSON, or not as the JSON that it has to be.
     #[error("the payload can't be published: {0}")]
     Payload(String),
-    /// A call got no reply in time. The task was published and may go on.
+    /// A call got no reply in time. If the task was published, it goes on.
     #[error("no reply to the call within {}s; the task may go on, its result goes nowhere", after.as_secs_f32())]
     NoReply {
         /// How long was waited.

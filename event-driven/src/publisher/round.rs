@@ -66,7 +66,7 @@ fn judge(
         let owner = publications
             .iter()
             .zip(&mut results)
-            .find(|(publication, result)| result.is_ok() && is_same(publication, &message));
+            .find(|(publication, result)| publication.mandatory && result.is_ok() && is_same(publication, &message));
         match owner {
             Some((publication, result)) => *result = Err(PublishError::unroutable(publication)),
             // RabbitMQ changed it on its way back: rather publish some twice than lose one.
@@ -87,7 +87,9 @@ fn unroutable_by_key(
     message: &BasicReturnMessage,
 ) {
     for (publication, result) in publications.iter().zip(results) {
-        if publication.routing_key == message.delivery.routing_key.as_str() && result.is_ok() {
+        let same_way = publication.exchange == message.delivery.exchange.as_str()
+            && publication.routing_key == message.delivery.routing_key.as_str();
+        if publication.mandatory && same_way && result.is_ok() {
             *result = Err(PublishError::unroutable(publication));
         }
     }

@@ -73,7 +73,8 @@ impl<'p> TaskDraft<'p> {
         })
     }
 
-    /// Identifies the task together with its producer: the same one is executed to completion once. 1 to 255 bytes.
+    /// Identifies the task together with its producer: warren executes the same one to completion once; a service that
+    /// serves the task has to look at the id itself. 1 to 255 bytes.
     pub fn message_id(self, id: impl AsRef<str>) -> Self {
         self.with(|request| {
             request.message_id = Some(error::text("the message id", id)?);

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use lapin::BasicProperties;
 
-use crate::{message::MessageHeaders, names::TaskName};
+use crate::{
+    message::{MessageHeaders, ShortText},
+    names::TaskName,
+    trace::TraceContext,
+};
 
 /// What a handler is told of the message that it handles, beside its payload.
 #[derive(Debug, Clone)]
@@ -24,28 +28,25 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The span in which the handler runs: what is published inside it belongs to the same correlation id.
+    /// What is published while it is handled belongs to this.
+    pub(super) fn trace(&self) -> TraceContext {
+        TraceContext {
+            correlation_id: Some(self.headers.correlation_id.clone()),
+            traceparent: self.headers.traceparent.clone(),
+            tracestate: self.headers.tracestate.clone(),
+        }
+    }
+
+    /// The span in which the handler runs, for its log.
     pub(super) fn span(&self) -> tracing::Span {
         let headers = &self.headers;
-        // Of the highest level, so that no filter of a log takes the correlation id from what is published.
-        let span = tracing::error_span!(
+        tracing::info_span!(
             "handle",
             queue = &*self.queue,
             correlation_id = headers.correlation_id.as_str(),
             producer_app = headers.producer_app.as_str(),
-            message_id = tracing::field::Empty,
+            message_id = headers.message_id.as_ref().map(ShortText::as_str),
             attempt = headers.attempt.number(),
-            traceparent = tracing::field::Empty,
-            tracestate = tracing::field::Empty,
-        );
-        if let Some(id) = &headers.message_id {
-            span.record("message_id", id.as_str());
-        }
-        for (name, value) in [("traceparent", &headers.traceparent), ("tracestate", &headers.tracestate)] {
-            if let Some(value) = value {
-                span.record(name, value.as_str());
-            }
-        }
-        span
+        )
     }
 }

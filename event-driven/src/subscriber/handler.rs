@@ -6,11 +6,12 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::Delivery;
+use crate::trace;
 
 /// Handles values of type `T`, and returns an `R`: nothing for an event, the result for a task.
 ///
-/// Implemented for every `async fn(T, &Delivery) -> Result<R, HandlerError>`, for closures that return a future which does
-/// not borrow the delivery, and by hand for a type that holds what its handler needs:
+/// It is implemented for every `async fn(T, &Delivery) -> Result<R, HandlerError>`, and for async closures that capture
+/// nothing. What a handler needs it may have as a type of its own:
 ///
 /// ```
 /// use event_driven::subscriber::{Delivery, Handler, HandlerError};
@@ -24,6 +25,31 @@ use super::Delivery;
 ///     }
 /// }
 /// ```
+///
+/// or as a closure that gives a clone to each future. Its types have to be written, and the future can't borrow the delivery:
+///
+/// ```
+/// # use event_driven::subscriber::{Delivery, Handler, HandlerError};
+/// # use std::sync::Arc;
+/// fn mailer(from: Arc<str>) -> impl Handler<String> {
+///     move |to: String, delivery: &Delivery| {
+///         let (from, attempt) = (Arc::clone(&from), delivery.headers.attempt);
+///         async move {
+///             println!("{from} -> {to}, attempt {attempt}");
+///             Ok::<(), HandlerError>(())
+///         }
+///     }
+/// }
+/// ```
+///
+/// An error of another kind says what becomes of the message by one of the constructors of [`HandlerError`]:
+/// `write().await.map_err(HandlerError::technical)?`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't handle `{T}`",
+    label = "no handler of `{T}`",
+    note = "a handler is an `async fn(T, &Delivery) -> Result<R, HandlerError>`; a closure that captures something clones it \
+            and returns `async move {{ … }}`, with the types of its arguments written, as the docs of `Handler` show"
+)]
 pub trait Handler<T, R = ()>: Send + Sync + 'static {
     /// Handles one value. May run many times at once, and more than once for the same message.
     fn handle<'a>(
@@ -105,6 +131,7 @@ impl HandlerError {
 pub(super) async fn run<T, R, H: Handler<T, R>>(handler: &H, value: T, delivery: &Delivery) -> Result<R, HandlerError> {
     // The panic may come before the first await, too.
     let handle = async { handler.handle(value, delivery).await };
+    let handle = trace::within(delivery.trace(), handle);
     // A handler that panicked half-way is called again: what it shares has to bear that, as with threads.
     let handled = AssertUnwindSafe(handle.instrument(delivery.span())).catch_unwind().await;
     handled.unwrap_or_else(|panic| Err(HandlerError::Technical(format!("the handler panicked: {}", said(&*panic)))))

@@ -8,7 +8,12 @@ pub(super) fn failed(delivery: &Delivery, error: &HandlerError, retries: u32) ->
     let (queue, attempt) = (&*delivery.queue, delivery.headers.attempt);
     let correlation_id = delivery.headers.correlation_id.as_str();
     match error {
-        HandlerError::Model(_) | HandlerError::Business(_) => {
+        // Who published it and who reads it should talk.
+        HandlerError::Model(_) => {
+            tracing::warn!(queue, correlation_id, "a message of {queue} does not fit, and is dropped: {error}");
+            Settlement::Ack
+        }
+        HandlerError::Business(_) => {
             tracing::info!(queue, correlation_id, "a message of {queue} was refused: {error}");
             Settlement::Ack
         }

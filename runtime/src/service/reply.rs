@@ -30,7 +30,9 @@ impl Service {
     /// Publishes until the broker has it. Where nobody listens any more there is nobody to answer.
     async fn publish_answer(&self, publish: Publish, row: &TaskRow) {
         while let Err(error) = self.parts.broker.publish(publish.clone()).await {
-            if matches!(error, PublishError::Unroutable { .. }) || !error.may_pass() {
+            // A queue that refuses must not hold up the tasks of others.
+            let refused = matches!(error, PublishError::Unroutable { .. } | PublishError::Nacked { .. });
+            if refused || !error.may_pass() {
                 tracing::info!(task.id = %row.id, "nobody takes the answer: {error}");
                 return;
             }
