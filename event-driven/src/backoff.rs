@@ -24,9 +24,9 @@ impl Backoff {
 
     /// The pause after one more failure: between half and all of the first × 2ⁿ, at most 5 s.
     pub fn pause(&mut self) -> Duration {
-        let whole = self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST);
+        let pause = pause_after(self.first, LONGEST, self.failures);
         self.failures = self.failures.saturating_add(1);
-        whole / 2 + whole.mul_f64(random_fraction() / 2.0)
+        pause
     }
 
     /// How many failures there were in a row.
@@ -38,6 +38,12 @@ impl Backoff {
     pub fn reset(&mut self) {
         self.failures = 0;
     }
+}
+
+/// The pause after so many failures before this one: between half and all of the first × 2ⁿ, at most `longest`.
+pub(crate) fn pause_after(first: Duration, longest: Duration, failures: u32) -> Duration {
+    let whole = first.saturating_mul(2_u32.saturating_pow(failures)).min(longest);
+    whole / 2 + whole.mul_f64(random_fraction() / 2.0)
 }
 
 /// From 0 to 1; good enough to spread pauses, and needs no generator of random numbers.

@@ -10,6 +10,8 @@ pub mod connection;
 pub mod entity;
 pub mod message;
 pub mod names;
+#[cfg(feature = "outbox")]
+pub mod outbox;
 pub mod publisher;
 pub mod subscriber;
 pub mod topology;

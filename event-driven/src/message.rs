@@ -15,6 +15,7 @@ mod properties;
 mod short_text;
 mod task;
 
+pub(crate) use copy::headers_size;
 pub use copy::{dead_properties, first_routing_key, retry_properties};
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;

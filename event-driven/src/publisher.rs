@@ -81,6 +81,8 @@ pub struct Publisher {
     producer: ShortText,
     room: Arc<Semaphore>,
     calls: Arc<Calls>,
+    #[cfg(feature = "outbox")]
+    written: crate::outbox::Written,
 }
 
 impl Publisher {
@@ -91,6 +93,8 @@ impl Publisher {
             producer: producer(&settings.service),
             room: Arc::new(Semaphore::new(settings.publisher.buffer.clamp(1, Semaphore::MAX_PERMITS))),
             calls: Arc::default(),
+            #[cfg(feature = "outbox")]
+            written: Arc::default(),
             client: client.clone(),
         }
     }
@@ -177,6 +181,17 @@ impl Publisher {
     /// The client over whose connections this publishes.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    #[cfg(feature = "outbox")]
+    pub(crate) fn producer(&self) -> &ShortText {
+        &self.producer
+    }
+
+    /// Told of each event that is written to an outbox that can't tell of it itself.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn written(&self) -> &crate::outbox::Written {
+        &self.written
     }
 }
 

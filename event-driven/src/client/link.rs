@@ -68,11 +68,9 @@ impl Link {
         self.consuming.status().connected() && self.publishing.status().connected()
     }
 
-    /// Bytes that all headers of one message may have: they go in one frame, with the other properties.
+    /// Bytes that all headers of one message may have.
     pub(super) fn max_header_bytes(&self) -> usize {
-        /// Thirteen other properties of up to 255 bytes.
-        const OTHERS: usize = 4 * 1024;
-        usize::try_from(self.publishing.configuration().frame_max()).unwrap_or(usize::MAX).saturating_sub(OTHERS)
+        self.copies.max_header_bytes()
     }
 
     /// Somebody saw an error that may mean the end of the link.

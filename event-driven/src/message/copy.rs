@@ -102,16 +102,18 @@ fn size(headers: &[(&str, AMQPValue)]) -> usize {
     headers.iter().map(|(name, value)| 2 + name.len() + value_size(value)).sum()
 }
 
+/// The same of all headers of a message.
+pub(crate) fn headers_size(headers: &FieldTable) -> usize {
+    headers.inner().iter().map(|(name, value)| 2 + name.as_str().len() + value_size(value)).sum()
+}
+
 fn value_size(value: &AMQPValue) -> usize {
     match value {
         AMQPValue::LongString(text) => 4 + text.len(),
         AMQPValue::ByteArray(bytes) => 4 + bytes.len(),
         AMQPValue::ShortString(text) => 1 + text.as_str().len(),
         AMQPValue::FieldArray(array) => 4 + array.as_slice().iter().map(|value| 1 + value_size(value)).sum::<usize>(),
-        AMQPValue::FieldTable(table) => {
-            let fields = table.inner().iter();
-            4 + fields.map(|(name, value)| 2 + name.as_str().len() + value_size(value)).sum::<usize>()
-        }
+        AMQPValue::FieldTable(table) => 4 + headers_size(table),
         AMQPValue::Boolean(_)
         | AMQPValue::ShortShortInt(_)
         | AMQPValue::ShortShortUInt(_)

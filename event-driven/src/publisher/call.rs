@@ -17,7 +17,7 @@ use lapin::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Publication, PublishError, error, round};
+use super::{Publication, PublishError, connection::max_header_bytes, error, round};
 use crate::{client::Client, connection::lost, message::Outcome};
 
 /// Most booths that wait for the next call.
@@ -45,9 +45,9 @@ impl Calls {
         publication: Publication,
         timeout: Duration,
     ) -> Result<Outcome, PublishError> {
-        error::check(&publication)?;
         let deadline = Instant::now() + timeout;
         let connection = client.publishing_by(deadline).await?;
+        error::check(&publication, max_header_bytes(&connection))?;
         let call = async {
             let mut booth = match self.take(&connection) {
                 Some(booth) => booth,

@@ -19,6 +19,14 @@ use super::{Publication, PublishError, PublisherSettings, error, lane};
 #[derive(Debug, Clone)]
 pub struct ConnectionPublisher {
     requests: mpsc::Sender<Request>,
+    max_header_bytes: usize,
+}
+
+/// Bytes that all headers of one message may have: they go in one frame, with the other properties.
+pub(super) fn max_header_bytes(connection: &Connection) -> usize {
+    /// Thirteen other properties of up to 255 bytes.
+    const OTHERS: usize = 4 * 1024;
+    usize::try_from(connection.configuration().frame_max()).unwrap_or(usize::MAX).saturating_sub(OTHERS)
 }
 
 /// A publication, and who waits for its answer.
@@ -42,7 +50,12 @@ impl ConnectionPublisher {
             let lane = lane::Lane::open(Arc::clone(&connection), settings.clone()).await?;
             tokio::spawn(lane.run(Arc::clone(&waiting)));
         }
-        Ok(Self { requests })
+        Ok(Self { requests, max_header_bytes: max_header_bytes(&connection) })
+    }
+
+    /// Bytes that all headers of one message may have.
+    pub(crate) fn max_header_bytes(&self) -> usize {
+        self.max_header_bytes
     }
 
     /// Publishes, and returns when RabbitMQ has confirmed the message. Many calls at once share their round trips. When
@@ -59,7 +72,7 @@ impl ConnectionPublisher {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub async fn publish_shared(&self, publication: Arc<Publication>) -> Result<(), PublishError> {
-        error::check(&publication)?;
+        error::check(&publication, self.max_header_bytes)?;
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { publication, answer }).await.map_err(|_| PublishError::gone())?;
         answered.await.map_err(|_| PublishError::gone())?

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Publication;
 use crate::{
-    message::{HeaderError, JsonText, ShortText, ShortTextError},
+    message::{HeaderError, JsonText, ShortText, ShortTextError, headers_size},
     names::TaskNameError,
 };
 
@@ -36,7 +36,8 @@ pub enum PublishError {
     /// No answer in time. The message may be published all the same.
     #[error("RabbitMQ did not confirm the message within {}s", .0.as_secs_f32())]
     TimedOut(Duration),
-    /// RabbitMQ closed the channel because of this message (no such exchange, no permission, too large).
+    /// RabbitMQ closed the channel because of this message (no such exchange, no permission, too large), or would close the
+    /// connection (headers that don't fit into a frame).
     #[error("RabbitMQ refuses to take the message: {0}")]
     Refused(String),
     /// The connection is gone. The message may be published all the same.
@@ -108,13 +109,19 @@ impl PublishError {
     }
 }
 
-/// What lapin would panic at.
-pub(super) fn check(publication: &Publication) -> Result<(), PublishError> {
+/// What lapin would panic at, and what RabbitMQ would end the connection for, with all that is on its way there.
+pub(super) fn check(publication: &Publication, max_header_bytes: usize) -> Result<(), PublishError> {
     for (what, name) in [("the exchange's name", &publication.exchange), ("the routing key", &publication.routing_key)]
     {
         if name.len() > 255 {
             return Err(PublishError::NameTooLong { what, length: name.len() });
         }
+    }
+    let bytes = publication.properties.headers().as_ref().map_or(0, headers_size);
+    if bytes > max_header_bytes {
+        let reason =
+            format!("its headers have {bytes} bytes, a frame of this connection has room for {max_header_bytes}");
+        return Err(PublishError::Refused(reason));
     }
     Ok(())
 }

@@ -1,0 +1,86 @@
+//! Publishes rows that were claimed: different keys at once, the rows of one key one after the other.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{event_outbox::Model, row};
+use crate::{client::Client, publisher::PublishError};
+
+/// How to publish a batch.
+pub(super) struct Batch<'r> {
+    pub(super) client: &'r Client,
+    /// How long one row may take; and how long after the beginning of the batch a key's next row is still begun.
+    pub(super) timeout: Duration,
+    pub(super) stop: &'r CancellationToken,
+}
+
+/// What became of the rows of a batch. Those that are in neither list wait as they were.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) confirmed: Vec<i64>,
+    /// The row itself is what can't be published.
+    pub(super) refused: Vec<(Model, PublishError)>,
+    /// The broker is away, or does not answer.
+    pub(super) broken: Option<PublishError>,
+}
+
+impl Batch<'_> {
+    /// Publishes chains, each the next rows of one key in their order. A chain ends at the first row that is not confirmed.
+    pub(super) async fn publish(&self, chains: Vec<Vec<Model>>) -> Outcome {
+        let alone = chains.iter().map(Vec::len).sum::<usize>() == 1;
+        let begun = Instant::now();
+        let ended = join_all(chains.into_iter().map(|chain| self.publish_chain(chain, begun))).await;
+        let mut outcome = Outcome::default();
+        for (confirmed, failed) in ended {
+            outcome.confirmed.extend(confirmed);
+            let Some((row, error)) = failed else { continue };
+            if is_of_the_broker(&error) {
+                outcome.broken = Some(error.clone());
+            }
+            // A message may be what kills the connection. Alone it is seen to be the one.
+            if alone || !is_of_the_broker(&error) {
+                outcome.refused.push((row, error));
+            }
+        }
+        outcome
+    }
+
+    async fn publish_chain(&self, chain: Vec<Model>, begun: Instant) -> (Vec<i64>, Option<(Model, PublishError)>) {
+        let mut confirmed = Vec::with_capacity(chain.len());
+        for row in chain {
+            if self.stop.is_cancelled() || begun.elapsed() >= self.timeout {
+                break;
+            }
+            match self.publish_row(&row).await {
+                Ok(()) => confirmed.push(row.id),
+                Err(error) => return (confirmed, Some((row, error))),
+            }
+        }
+        (confirmed, None)
+    }
+
+    /// On the connection in use, without waiting for the next one: rows are locked meanwhile.
+    async fn publish_row(&self, row: &Model) -> Result<(), PublishError> {
+        let mandatory = self.client.settings().publisher.mandatory_events;
+        let publish = self.client.publish(row::publication(row, mandatory)?);
+        timeout(self.timeout, publish).await.unwrap_or(Err(PublishError::TimedOut(self.timeout)))
+    }
+}
+
+/// Whether any other message would have failed, too.
+fn is_of_the_broker(error: &PublishError) -> bool {
+    match error {
+        PublishError::TimedOut(_) | PublishError::Disconnected(_) | PublishError::NoReply { .. } => true,
+        PublishError::Nacked { .. }
+        | PublishError::Unroutable { .. }
+        | PublishError::Refused(_)
+        | PublishError::NameTooLong { .. }
+        | PublishError::Headers(_)
+        | PublishError::TaskName(_)
+        | PublishError::Text { .. }
+        | PublishError::Payload(_) => false,
+    }
+}

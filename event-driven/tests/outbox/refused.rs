@@ -1,0 +1,150 @@
+//! Rows that RabbitMQ does not take.
+
+use std::time::Duration;
+
+use event_driven::names::EventType;
+use sea_orm::DatabaseConnection;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    database::{Kind, TestDatabase, rows},
+    shop::{LONG, Listener, Story, key, publisher, relay, write},
+    vhost::Vhost,
+};
+
+crate::on_both!(
+    an_event_that_no_queue_gets_waits_and_holds_up_its_entity_only,
+    an_event_that_is_too_large_holds_up_its_entity_only,
+    an_event_that_ends_the_connection_is_found_out,
+);
+
+/// Waits until the first row was refused so often, and gives what it says.
+async fn refused(db: &DatabaseConnection, times: i32) -> String {
+    let look = async {
+        loop {
+            if let Some(row) = rows(db).await.into_iter().find(|row| row.attempts >= times) {
+                return row.last_error.expect("the reason");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, look).await.expect("the row is refused")
+}
+
+async fn an_event_that_no_queue_gets_waits_and_holds_up_its_entity_only(kind: Kind) {
+    let (vhost, database) = (Vhost::create(), TestDatabase::create(kind).await);
+    let (db, publisher) = (database.connect().await, publisher(vhost.address()).await);
+    let mut updates = Listener::start(vhost.address(), EventType::Update).await;
+    let created = publisher.in_transaction(&db).event_of(&key(EventType::Create), &json!({ "id": 1, "n": 0 }));
+    created.entity_key("1").await.unwrap();
+    write(&db, &publisher, 1, 1).await;
+    write(&db, &publisher, 2, 0).await;
+    let relay = relay(&db, &publisher);
+
+    assert_eq!(updates.next().await.order, 2);
+    let error = refused(&db, 2).await;
+    assert!(error.contains("no queue is bound"), "{error}");
+    write(&db, &publisher, 2, 1).await;
+    assert_eq!(updates.next().await.order, 2, "the update of order 1 waits for its creation");
+
+    let mut creations = updates.and(EventType::Create).await;
+    assert_eq!(creations.next().await.order, 1);
+    assert_eq!(updates.next().await.order, 1);
+    relay.stop().await;
+    assert!(rows(&db).await.is_empty());
+}
+
+async fn an_event_that_is_too_large_holds_up_its_entity_only(kind: Kind) {
+    let (vhost, database) = (Vhost::create(), TestDatabase::create(kind).await);
+    let (db, publisher) = (database.connect().await, publisher(vhost.address()).await);
+    let mut updates = Listener::start(vhost.address(), EventType::Update).await;
+    // All headers of a message go in one frame; RabbitMQ would end the connection for a larger one.
+    let large = publisher.in_transaction(&db).event_of(&key(EventType::Update), &json!({ "id": 1, "n": 0 }));
+    large.entity_key("1").header("large", "x".repeat(200 * 1024)).await.unwrap();
+    write(&db, &publisher, 1, 1).await;
+    write(&db, &publisher, 2, 0).await;
+    let relay = relay(&db, &publisher);
+    assert_eq!(updates.next().await.order, 2);
+    let error = refused(&db, 2).await;
+    assert!(error.contains("its headers have 204"), "{error}");
+    relay.stop().await;
+    assert_eq!(keys(&db).await, ["order/1", "order/1"]);
+}
+
+async fn an_event_that_ends_the_connection_is_found_out(kind: Kind) {
+    const OTHERS: u64 = 40;
+    let (vhost, database) = (Vhost::create(), TestDatabase::create(kind).await);
+    let port = allergic_proxy(vhost.server()).await;
+    let db = database.connect().await;
+    let publisher = publisher(vhost.url_by(port).parse().unwrap()).await;
+    let mut updates = Listener::start(vhost.address(), EventType::Update).await;
+    // In the middle of the others, whether they go by key or by id.
+    for order in (0..OTHERS).chain([OTHERS]).map(|n| 100 + n) {
+        if order == 100 + OTHERS / 2 {
+            let payload = json!({ "id": order, "n": 0, "note": ALLERGEN });
+            let draft = publisher.in_transaction(&db).event_of(&key(EventType::Update), &payload);
+            draft.entity_key(order.to_string()).await.unwrap();
+        } else {
+            write(&db, &publisher, order, 0).await;
+        }
+    }
+    let relay = relay(&db, &publisher);
+    let mut story = Story::default();
+    while story.len() < usize::try_from(OTHERS).unwrap() {
+        story.tell(&updates.next().await);
+    }
+    let error = refused(&db, 1).await;
+    assert!(error.contains("the connection to RabbitMQ is gone"), "{error}");
+    relay.stop().await;
+    assert_eq!(keys(&db).await, [format!("order/{}", 100 + OTHERS / 2)]);
+}
+
+async fn keys(db: &DatabaseConnection) -> Vec<String> {
+    rows(db).await.into_iter().filter_map(|row| row.entity_key).collect()
+}
+
+const ALLERGEN: &str = "pollen";
+
+/// A proxy that cuts a link on which it sees the [`ALLERGEN`], as RabbitMQ ends a connection for some messages.
+async fn allergic_proxy(server: String) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&server).await.unwrap();
+            tokio::spawn(pass(client, server));
+        }
+    });
+    port
+}
+
+async fn pass(client: TcpStream, server: TcpStream) {
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+        (client.into_split(), server.into_split());
+    let answers = async move { tokio::io::copy(&mut from_server, &mut to_client).await };
+    let messages = async move {
+        let mut seen = Vec::new();
+        loop {
+            let begin = seen.len();
+            if from_client.read_buf(&mut seen).await? == 0 || memmem(&seen, ALLERGEN.as_bytes()) {
+                return std::io::Result::Ok(());
+            }
+            to_server.write_all(&seen[begin..]).await?;
+            // The word may come in two pieces.
+            seen.drain(..seen.len().saturating_sub(ALLERGEN.len()));
+        }
+    };
+    // Either end ends both.
+    tokio::select! {
+        _ = answers => {}
+        _ = messages => {}
+    }
+}
+
+fn memmem(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
+}
