@@ -57,7 +57,7 @@ cleanup() {
   fi
   for pid in $users_pid $warren_pid; do
     # nothing is worth a stop in order any more
-    kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+    { kill -9 "$pid" && wait "$pid"; } 2>/dev/null || true
   done
   ctl delete_vhost "$vhost" >&2 || true
   rm -rf "$folder"
@@ -76,6 +76,7 @@ ctl set_permissions --vhost "$vhost" "$user" '.*' '.*' '.*'
 export RABBITMQ_URL="${RABBITMQ_URL%%://*}://$authority/$vhost"
 export WARREN_HTTP_ADDR=127.0.0.1:0 WARREN_COMPONENTS_URL=$folder/components DATABASE_URL="sqlite://$folder/warren.db"
 mkdir "$folder/components"
+touch "$folder/warren.log"
 
 # Prints the address that a program told: `address_in FILE`. Fails as long as there is none.
 address_in() { sed -n 's/.*\(http:\/\/127[^ ,]*[0-9]\).*/\1/p' "$1" | head -n 1 | grep .; }
@@ -86,8 +87,10 @@ listening() {
 }
 
 start_users() {
+  # before it starts: the address of the last one must not be taken for that of this one
+  : >"$folder/users.log"
   DATABASE_URL="sqlite://$folder/users.db?mode=rwc" HTTP_ADDR=127.0.0.1:0 \
-    "$target_dir/debug/examples/users" >"$folder/users.log" 2>&1 &
+    "$target_dir/debug/examples/users" >>"$folder/users.log" 2>&1 &
   users_pid=$!
   within_a_minute "the start of users" listening "$users_pid" "$folder/users.log"
   users=$(address_in "$folder/users.log")
@@ -129,10 +132,11 @@ expect() {
   done
   echo "$id: $*"
 }
-logged() { grep -qF "$1" "$folder/users.log"; }
+# Whether the service has written a line with this text; prints it: `logged TEXT`.
+logged() { grep -F "$1" "$folder/users.log"; }
 
 step "Starting warren, which stores all events, and the service"
-"$warren" run >"$folder/warren.log" 2>&1 &
+"$warren" run >>"$folder/warren.log" 2>&1 &
 warren_pid=$!
 within_a_minute "the start of warren" listening "$warren_pid" "$folder/warren.log"
 start_users
@@ -170,8 +174,8 @@ ctl close_all_connections --vhost "$vhost" 'RabbitMQ goes away'
 no_connection() { ! ctl list_connections vhost | grep -qx "$vhost"; }
 within_a_minute "the end of all connections" no_connection
 call 201 POST /users carol '{"username": "carol", "email": "carol@example.org"}'
-kill -9 "$users_pid"
-wait "$users_pid" 2>/dev/null || true
+# the shell would tell of it as of an accident
+{ kill -9 "$users_pid" && wait "$users_pid"; } 2>/dev/null || true
 users_pid=''
 
 step "RabbitMQ is back, the service not: nobody has heard of Carol"
@@ -191,10 +195,16 @@ step "All that is stored: 7 events, and no more"
 "$warren" event list
 all=$(keys)
 [ "$(grep -c . <<<"$all")" = 7 ] || fail "expected 7 events, found $(echo $all)"
-! grep -qF not-in-any-event "$folder"/*.json "$folder"/*.db* "$folder"/*.log || fail "the password stands somewhere in clear"
 
-step "The notification, as it is stored"
-"$warren" event list --key routing.event.notify.user --output json | sed -n '/"payload"/,/}/p'
+step "The payloads, as warren gives them over HTTP; no password stands anywhere"
+warren_url=$(address_in "$folder/warren.log")
+for id in $(sed -n 's/^ *"id_event_store": "\(.*\)",*$/\1/p' "$folder/events.json"); do
+  curl --silent --show-error --fail --noproxy '*' --max-time 30 "$warren_url/v1/events/$id" >>"$folder/stored.json"
+  echo >>"$folder/stored.json"
+done
+sed 's/.*"routing_key":"\([^"]*\)".*"payload":\({[^}]*}\).*/\1  \2/' "$folder/stored.json"
+grep -q '"event_name":"password_changed"' "$folder/stored.json" || fail "nobody is told of the new password"
+! grep -qF not-in-any-event "$folder"/*.json "$folder"/*.db* "$folder"/*.log || fail "the password stands somewhere in clear"
 
 step "Stopping; without RabbitMQ it does not start"
 kill -TERM "$users_pid"

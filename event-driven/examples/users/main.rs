@@ -21,7 +21,7 @@
 //! | way | an event can be lost | while RabbitMQ is away | good for |
 //! |---|---|---|---|
 //! | the outbox | never | the request succeeds, the event follows | changes |
-//! | an answer that is an [`Event`](event_driven::axum::Event) | if the process dies | the request waits, then gets 503 | what changes nothing |
+//! | an answer that is an `Event(…)` | if the process dies | the request waits, then gets 503 | what changes nothing |
 //! | `#[on_notify]`, or a [`Publisher`] by itself | if the process dies | the call waits, then gets an error | notifications |
 
 mod api;
@@ -30,7 +30,12 @@ mod store;
 mod user;
 mod welcome;
 
-use std::{env, time::Duration};
+use std::{
+    env,
+    io::{IsTerminal, stderr},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use event_driven::{
@@ -57,10 +62,19 @@ const GRACE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     log();
-    // What can't be reached is told now, in a sentence that says what to do, and ends the process with 1. What is lost later
-    // is connected again for ever.
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("users: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    // What can't be reached is told now, in a sentence that says what to do. What is lost later is connected again for ever.
     let client = Client::connect(settings()?).await?;
     let url = setting("DATABASE_URL", "sqlite://users.db?mode=rwc");
     let db = store::open(&url).await.context("the database of DATABASE_URL can't be used")?;
@@ -71,7 +85,6 @@ async fn main() -> anyhow::Result<()> {
     let publisher = Publisher::new(&client);
     let relay = Relay::new(&db, &publisher, RelaySettings::default()).start();
     UserCreate::subscribe(&client, welcome::welcome).await?;
-    println!("users: listening on http://{}", listener.local_addr()?);
     serve(listener, api::router(db, publisher)).await?;
 
     // Everything stops before that which it needs: the requests have ended, so nothing comes into the outbox any more; the
@@ -99,13 +112,15 @@ fn settings() -> anyhow::Result<ClientSettings> {
 /// the request is handled. The filter belongs to the log alone.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    let log =
+        tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_filter(filter);
     tracing_subscriber::registry().with(trace::layer()).with(log).init();
 }
 
 /// Serves until SIGINT or SIGTERM, and then until the requests that came before are answered.
 async fn serve(listener: TcpListener, router: axum::Router) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    println!("users: listening on http://{}", listener.local_addr()?);
     let stop = CancellationToken::new();
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let asked_to_stop = async {

@@ -1,5 +1,7 @@
 //! What a client is told that did not get what it asked for: problem details of RFC 9457, as the library answers too.
 
+use std::fmt::Display;
+
 use axum::{
     Json,
     extract::rejection::{JsonRejection, PathRejection},
@@ -31,7 +33,7 @@ impl Problem {
     }
 
     /// What the client can't help is told to the log; the client gets no more than it needs.
-    fn internal(error: &(impl std::error::Error + ?Sized)) -> Self {
+    fn internal(error: &impl Display) -> Self {
         tracing::error!("a request was not served: {error}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something is wrong here; the log of the service says what")
     }
@@ -40,7 +42,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { status, detail } = self;
-        let body = json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail });
+        let title = status.canonical_reason();
+        let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
         (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
     }
 }
