@@ -171,7 +171,10 @@ within_a_minute "the refusal of a mail to Bob" logged 'no mail goes to bob@block
 step "RabbitMQ goes away, Carol signs up, and the service is killed with kill -9"
 ctl set_vhost_limits --vhost "$vhost" '{"max-connections": 0}'
 ctl close_all_connections --vhost "$vhost" 'RabbitMQ goes away'
-no_connection() { ! ctl list_connections vhost | grep -qx "$vhost"; }
+no_connection() {
+  local found
+  found=$(ctl list_connections vhost) && ! grep -qx "$vhost" <<<"$found"
+}
 within_a_minute "the end of all connections" no_connection
 call 201 POST /users carol '{"username": "carol", "email": "carol@example.org"}'
 # the shell would tell of it as of an accident
