@@ -35,7 +35,7 @@ pub struct Model {
     pub entity_key: Option<String>,
     /// When the event was written, by the clock of the service; the message's timestamp.
     pub created_at: DateTimeUtc,
-    /// How often RabbitMQ has refused the event. Attempts that found no broker do not count.
+    /// How often RabbitMQ has refused the event, or was lost over it alone.
     pub attempts: i32,
     /// Why it was refused the last time.
     #[sea_orm(column_type = "Text", nullable)]

@@ -138,6 +138,7 @@ impl Relay {
             chain: settings.chain.max(1).into(),
             publish_timeout: settings.publish_timeout,
             retry: Retry { first: settings.first_retry, longest: settings.longest_retry },
+            progress: false,
             room: batch,
         }
     }
@@ -174,6 +175,9 @@ impl Relaying<'_> {
                     }
                 }
                 Err(error) => {
+                    if std::mem::take(&mut self.sweeper.progress) {
+                        trouble.reset();
+                    }
                     if trouble.failures() == 0 {
                         tracing::warn!(%error, "the outbox can't be published at the moment; trying again");
                     }

@@ -25,6 +25,8 @@ pub(super) struct Sweeper {
     pub(super) chain: u64,
     pub(super) publish_timeout: Duration,
     pub(super) retry: Retry,
+    /// Something was published since this was last set to `false`.
+    pub(super) progress: bool,
     /// The rows of the next batch: few after the broker was lost, so that a message which kills the connection does not
     /// take the same ones with it again, and is alone in the end.
     pub(super) room: u64,
@@ -103,6 +105,7 @@ impl Sweeper {
         self.room = if outcome.broken.is_some() { 1 } else { (self.room * 2).min(self.batch) };
         hold.settle(&outcome, self.retry, &self.stop).await?;
         swept.confirmed += outcome.confirmed.len();
+        self.progress |= !outcome.confirmed.is_empty();
         outcome.broken.map_or(Ok(()), |error| Err(error.into()))
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use event_driven::names::EventType;
-use sea_orm::TransactionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 
 use crate::{
     database::{Kind, TestDatabase},
-    shop::{Listener, key, publisher, relay},
+    shop::{Listener, key, publisher, relay, write},
     vhost::Vhost,
 };
 
@@ -42,6 +42,39 @@ async fn backlog(kind: Kind, entities: u64) {
         rate(written),
         rate(begun.elapsed())
     );
+}
+
+/// A million rows of one entity wait; how long do a thousand other entities, written after them, take?
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures"]
+async fn a_million_rows_of_one_entity() {
+    let (vhost, database) = (Vhost::create(), TestDatabase::create(Kind::Postgres).await);
+    let (db, publisher) = (database.connect().await, publisher(vhost.address()).await);
+    let mut listener = Listener::start(vhost.address(), EventType::Update).await;
+    let fill = "INSERT INTO event_outbox \
+        (message_id, routing_key, producer_app, correlation_id, headers, payload, entity_key, created_at) \
+        SELECT n::text, 'routing.event.update.order', 'shop', 'c', '{}', format('{\"id\": 1, \"n\": %s}', n), 'order/1', now() \
+        FROM generate_series(0, 999999) n";
+    db.execute_unprepared(fill).await.unwrap();
+    for order in 2..1002 {
+        write(&db, &publisher, order, 0).await;
+    }
+    let begun = Instant::now();
+    let _relay = relay(&db, &publisher);
+    let (mut others, mut backlog, mut first) = (0, 0, None);
+    while others < 1000 || backlog < 5000 {
+        if listener.next().await.order == 1 {
+            backlog += 1;
+        } else {
+            others += 1;
+            first.get_or_insert_with(|| begun.elapsed());
+        }
+        if others == 1000 {
+            println!("all others came {:?} after the start, with {backlog} of the million", begun.elapsed());
+            others += 1;
+        }
+    }
+    println!("the first of the others {first:?}, 5000 of the million {:?} after the start", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
