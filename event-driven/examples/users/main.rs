@@ -81,7 +81,8 @@ async fn run() -> anyhow::Result<()> {
     let address = setting("HTTP_ADDR", "127.0.0.1:3000");
     let listener = TcpListener::bind(&address).await.with_context(|| format!("HTTP_ADDR is {address}"))?;
 
-    // One publisher for all: on SQLite its clones tell the relay of what they wrote into the outbox.
+    // One publisher for all: on SQLite its clones tell the relay of what they wrote into the outbox. SQLite has room for one
+    // relay, so this service runs once on its file; on Postgres any number would share the work.
     let publisher = Publisher::new(&client);
     let relay = Relay::new(&db, &publisher, RelaySettings::default()).start();
     UserCreate::subscribe(&client, welcome::welcome).await?;
