@@ -4,13 +4,16 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test components build fmt bench bench-events
+.PHONY: help demo crud-demo test components build fmt bench bench-events
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
 demo: ## Start warren on nothing, run the three components through HTTP, show outcomes and rows, stop it
 	@scripts/demo.sh
+
+crud-demo: ## Run the example of a CRUD service beside warren, call each route, check the events that are stored
+	@event-driven/examples/test_crud.sh
 
 test: ## Run everything: fmt, clippy, docs, unit and integration tests, doctests
 	@scripts/test.sh

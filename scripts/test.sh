@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that has to hold: formatting, lints, documentation, tests on a real RabbitMQ and PostgreSQL, doctests.
+# Everything that has to hold: formatting, lints, documentation, tests on a real RabbitMQ and PostgreSQL, an example,
+# doctests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -58,6 +59,13 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
   echo "cargo-nextest is not installed; running the same tests with cargo test"
   cargo test --workspace --all-features --locked --lib --bins --tests
+fi
+
+step "example: a CRUD service"
+if command -v rabbitmqctl >/dev/null || [[ $started_compose == *rabbitmq* ]]; then
+  event-driven/examples/test_crud.sh
+else
+  skip "the example of a CRUD service: there is no rabbitmqctl to make a virtual host with"
 fi
 
 step "doctests"
