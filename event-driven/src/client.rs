@@ -162,6 +162,18 @@ impl Client {
     /// If something exists and can't be used, or if there is no connection within [`ClientSettings::connect_timeout`].
     /// Nothing is remembered then.
     pub async fn declare(&self, plan: &[Declaration]) -> Result<(), StartError> {
+        self.declare_once(plan).await?;
+        let mut known = self.shared.plan.write().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = plan.iter().filter(|declaration| !known.contains(declaration)).cloned().collect();
+        known.extend(new);
+        Ok(())
+    }
+
+    /// Declares more, now only.
+    ///
+    /// # Errors
+    /// As [`declare`](Self::declare).
+    pub(crate) async fn declare_once(&self, plan: &[Declaration]) -> Result<(), StartError> {
         let (patience, address) = (self.settings().connect_timeout, || self.settings().address.to_string());
         let declare = async {
             let link = self.link_by(deadline_after(patience)).await;
@@ -169,11 +181,7 @@ impl Client {
             Ok(link.declare(plan).await?)
         };
         let declared: Result<Result<(), StartError>, _> = timeout(patience, declare).await;
-        declared.unwrap_or_else(|_| Err(StartError::Stuck { address: address(), timeout: patience }))?;
-        let mut known = self.shared.plan.write().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<_> = plan.iter().filter(|declaration| !known.contains(declaration)).cloned().collect();
-        known.extend(new);
-        Ok(())
+        declared.unwrap_or_else(|_| Err(StartError::Stuck { address: address(), timeout: patience }))
     }
 
     /// Starts to consume a queue that was declared. Each call shares the queue's messages with the others and has a

@@ -8,6 +8,7 @@
 
 mod call;
 mod connection;
+mod delay;
 mod error;
 mod event;
 mod lane;
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 pub use connection::ConnectionPublisher;
+pub use delay::MAX_DELAY;
 pub use error::PublishError;
 pub(crate) use error::short_name;
 pub use event::EventDraft;

@@ -29,6 +29,7 @@ pub use mismatch::{Current, Mismatch};
 pub use plan::{exchanges, plan};
 pub use probe::is_probe;
 pub use queues::MAX_RETRY_DELAY;
+pub(crate) use queues::delay;
 
 use crate::names;
 

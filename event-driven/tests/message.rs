@@ -2,12 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+use std::collections::BTreeMap;
+
 use event_driven::{
     lapin::{
         BasicProperties,
-        types::{AMQPValue, FieldTable},
+        types::{AMQPValue, DecimalValue, FieldTable},
     },
-    message::{DecodeError, EventMessage, JsonText, Malformed, ShortText, TaskRequest},
+    message::{
+        DecodeError, EventMessage, JsonText, Malformed, MessageHeaders, Outcome, ShortText, TaskRequest,
+        dead_properties, retry_properties,
+    },
     names::{Attempt, TaskName},
 };
 use proptest::prelude::*;
@@ -194,6 +199,44 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// Names that mean something, and others.
+fn any_header_name() -> impl Strategy<Value = String> {
+    let known =
+        ["producer_app", "correlation_id", "x-attempt", "x-error", "x-status", "traceparent", "tracestate", "CC"];
+    prop_oneof![proptest::sample::select(known.to_vec()).prop_map(str::to_owned), "[a-zé-]{0,20}"]
+}
+
+/// A value of any type that AMQP has.
+fn any_value() -> impl Strategy<Value = AMQPValue> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(AMQPValue::Boolean),
+        any::<i8>().prop_map(AMQPValue::ShortShortInt),
+        any::<u8>().prop_map(AMQPValue::ShortShortUInt),
+        any::<i16>().prop_map(AMQPValue::ShortInt),
+        any::<u16>().prop_map(AMQPValue::ShortUInt),
+        any::<i32>().prop_map(AMQPValue::LongInt),
+        any::<u32>().prop_map(AMQPValue::LongUInt),
+        any::<i64>().prop_map(AMQPValue::LongLongInt),
+        any::<u64>().prop_map(AMQPValue::Timestamp),
+        any::<f32>().prop_map(AMQPValue::Float),
+        any::<f64>().prop_map(AMQPValue::Double),
+        any::<(u8, u32)>().prop_map(|(scale, value)| AMQPValue::DecimalValue(DecimalValue { scale, value })),
+        any::<Vec<u8>>().prop_map(|bytes| AMQPValue::LongString(bytes.into())),
+        any::<Vec<u8>>().prop_map(|bytes| AMQPValue::ByteArray(bytes.into())),
+        ".{0,40}".prop_map(|text| AMQPValue::ShortString(text.as_str().into())),
+        Just(AMQPValue::Void),
+    ];
+    leaf.prop_recursive(40, 80, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(|values| AMQPValue::FieldArray(values.into())),
+            proptest::collection::btree_map("[a-z]{0,5}", inner, 0..3).prop_map(|values| {
+                let values: BTreeMap<_, _> = values.into_iter().map(|(name, value)| (name.into(), value)).collect();
+                AMQPValue::FieldTable(FieldTable::from(values))
+            }),
+        ]
+    })
+}
+
 prop_compose! {
     fn any_task()(
         routing_key in "[a-z.]{0,40}", name in "[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}", payload in any_json(),
@@ -228,6 +271,32 @@ proptest! {
         let encoded = event.encode().unwrap();
         let decoded = EventMessage::decode(&event.routing_key, &encoded.properties, &encoded.body, LIMIT);
         prop_assert_eq!(decoded, Ok(event));
+    }
+
+    #[test]
+    fn what_a_message_says_of_itself_reads_back(task in any_task()) {
+        let headers = task.headers();
+        let properties = headers.encode();
+        prop_assert_eq!(MessageHeaders::of_task(&properties), Ok(headers.clone()));
+        prop_assert_eq!(MessageHeaders::of_event(&properties), Ok(headers));
+    }
+
+    #[test]
+    fn arbitrary_headers_never_panic(
+        headers in proptest::collection::btree_map(any_header_name(), any_value(), 0..6), body in any_json(), limit: u16,
+    ) {
+        let headers: BTreeMap<_, _> = headers.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let of_event = good_properties().with_app_id("shop".into()).with_correlation_id("c1".into());
+        let properties = of_event.with_headers(FieldTable::from(headers));
+        let body = serde_json::json!({ "task_name": "t", "payload": body }).to_string();
+        let _ = TaskRequest::decode("k", &properties, body.as_bytes(), usize::from(limit));
+        let _ = Outcome::decode(&properties, body.as_bytes());
+        let event = EventMessage::decode("k", &properties, body.as_bytes(), LIMIT).unwrap();
+        // What was read can be written, and a copy has room for its notes.
+        prop_assert!(event.encode().is_ok());
+        let error = "e".repeat(usize::from(limit));
+        retry_properties(&properties, "k", Attempt::new(1), &error, usize::from(limit));
+        dead_properties(&properties, "k", &error, usize::from(limit));
     }
 
     #[test]

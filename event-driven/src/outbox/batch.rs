@@ -81,6 +81,7 @@ fn is_of_the_broker(error: &PublishError) -> bool {
         | PublishError::Headers(_)
         | PublishError::TaskName(_)
         | PublishError::Text { .. }
-        | PublishError::Payload(_) => false,
+        | PublishError::Payload(_)
+        | PublishError::Delay(_) => false,
     }
 }

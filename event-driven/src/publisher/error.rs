@@ -68,6 +68,9 @@ pub enum PublishError {
     /// The payload can't be written as JSON, or not as the JSON that it has to be.
     #[error("the payload can't be published: {0}")]
     Payload(String),
+    /// A task can't be delayed so.
+    #[error("the delay of the task can't be kept: {0}")]
+    Delay(String),
     /// A call got no reply in time. If the task was published, it goes on.
     #[error("no reply to the call within {}s; the task may go on, its result goes nowhere", after.as_secs_f32())]
     NoReply {
@@ -90,7 +93,8 @@ impl PublishError {
             | Self::Headers(_)
             | Self::TaskName(_)
             | Self::Text { .. }
-            | Self::Payload(_) => false,
+            | Self::Payload(_)
+            | Self::Delay(_) => false,
         }
     }
 

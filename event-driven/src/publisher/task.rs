@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Publication, PublishError, Publisher, error, event::new_id};
+use super::{Publication, PublishError, Publisher, delay, error, event::new_id};
 use crate::{
     message::{Outcome, ShortText, TaskRequest},
     names::{Attempt, TaskName, TaskRoute},
@@ -28,6 +28,7 @@ pub struct TaskDraft<'p> {
     publisher: &'p Publisher,
     request: Result<TaskRequest, PublishError>,
     expiration: Option<Duration>,
+    delay: Option<Duration>,
     timeout: Duration,
 }
 
@@ -54,7 +55,7 @@ impl<'p> TaskDraft<'p> {
                 tracestate: context.tracestate,
             })
         });
-        Self { publisher, request, expiration: None, timeout: CALL_TIMEOUT }
+        Self { publisher, request, expiration: None, delay: None, timeout: CALL_TIMEOUT }
     }
 
     /// Where it goes: to the service that serves this route. Without one it goes to warren.
@@ -97,6 +98,14 @@ impl<'p> TaskDraft<'p> {
         self
     }
 
+    /// How long the task waits before it goes to who executes it, rounded up to two digits of its milliseconds; at most
+    /// [`MAX_DELAY`](super::MAX_DELAY). It waits in RabbitMQ, in a queue `delay.…`, whatever becomes of this process. Whether
+    /// somebody will execute it is not known then: if no queue gets it at its time, it is lost after a day.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
+        self
+    }
+
     /// How long a [`call`](Self::call) waits for the result: one minute unless told otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -109,7 +118,7 @@ impl<'p> TaskDraft<'p> {
     /// As [`Publisher::call`].
     pub async fn call(self) -> Result<Outcome, PublishError> {
         let (publisher, timeout) = (self.publisher, self.timeout);
-        publisher.call(self.into_publication()?, timeout).await
+        publisher.call(self.delayed().await?, timeout).await
     }
 
     fn with(mut self, change: impl FnOnce(&mut TaskRequest) -> Result<(), PublishError>) -> Self {
@@ -120,8 +129,26 @@ impl<'p> TaskDraft<'p> {
     /// The message, without publishing it.
     ///
     /// # Errors
-    /// If the payload is no JSON, or something said of it does not fit into a message.
+    /// If the payload is no JSON, or something said of it does not fit into a message; or if it is to be delayed, which is
+    /// nothing that a message can say.
     pub fn into_publication(self) -> Result<Publication, PublishError> {
+        match self.delay {
+            Some(_) => Err(PublishError::Delay("it is kept by who publishes the task: await or call it".to_owned())),
+            None => self.publication(),
+        }
+    }
+
+    /// The message, on the way that it has to take.
+    async fn delayed(self) -> Result<Publication, PublishError> {
+        let (publisher, delay) = (self.publisher, self.delay);
+        let publication = self.publication()?;
+        match delay {
+            Some(delay) => delay::by_way_of_a_queue(&publisher.client, publication, delay).await,
+            None => Ok(publication),
+        }
+    }
+
+    fn publication(self) -> Result<Publication, PublishError> {
         let mut publication = Publication::of_task(&self.request?);
         if let Some(after) = self.expiration {
             publication.properties = publication.properties.with_expiration(after.as_millis().to_string().into());
@@ -136,6 +163,6 @@ impl<'p> IntoFuture for TaskDraft<'p> {
 
     fn into_future(self) -> Self::IntoFuture {
         let publisher = self.publisher;
-        Box::pin(async move { publisher.publish(self.into_publication()?).await })
+        Box::pin(async move { publisher.publish(self.delayed().await?).await })
     }
 }

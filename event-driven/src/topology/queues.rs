@@ -40,6 +40,20 @@ pub(super) fn retry(name: &str, attempt: Attempt, back_to: &str, settings: &Topo
     queue(name, settings, arguments)
 }
 
+/// Where a message waits for `delay_ms` milliseconds before it goes to `exchange` by `key`. It goes when nobody has declared
+/// it for a day longer than that.
+pub(crate) fn delay(name: &str, delay_ms: u64, exchange: &str, key: &str, settings: &TopologySettings) -> Declaration {
+    /// A task that no queue gets at its time is kept for so long.
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let delay = Duration::from_millis(delay_ms);
+    let mut arguments = dead_letters(settings, exchange, key);
+    arguments.extend([
+        number("x-message-ttl", milliseconds(delay)),
+        number("x-expires", milliseconds(delay.saturating_add(DAY))),
+    ]);
+    queue(name, settings, arguments)
+}
+
 /// Where dead letters are kept until a person looks at them.
 pub(super) fn dead(name: &str, settings: &TopologySettings) -> Declaration {
     queue(name, settings, Arguments::new())
