@@ -13,9 +13,9 @@ mod json_text;
 mod outcome;
 mod properties;
 mod short_text;
+mod size;
 mod task;
 
-pub(crate) use copy::headers_size;
 pub use copy::{dead_properties, first_routing_key, retry_properties};
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;
@@ -25,6 +25,7 @@ pub use json_text::{JsonText, JsonTextError, MAX_DEPTH};
 pub use outcome::{ID_HEADER, Outcome, STATUS_HEADER};
 pub(crate) use properties::MAX_TRACE_HEADER;
 pub use short_text::{ShortText, ShortTextError};
+pub(crate) use size::header_frame_size;
 pub use task::TaskRequest;
 
 /// A message ready to be published: its properties and its body.

@@ -114,7 +114,7 @@ async fn headers_that_do_not_fit_into_a_frame_are_refused_and_the_link_stays() {
     let publisher = Publisher::new(&client("shop", &vhost).await);
     let user = key(EventType::Update, "user");
     let error = publisher.event_of(&user, &json!({})).header("big", "x".repeat(200_000)).await.unwrap_err();
-    assert!(matches!(&error, PublishError::Refused(reason) if reason.contains("its headers have 2000")), "{error}");
+    assert!(matches!(&error, PublishError::Refused(reason) if reason.contains("its headers and properties need 200")), "{error}");
     let task = publisher.task("t", &1).into_publication().unwrap();
     let mut headers = FieldTable::default();
     headers.insert("big".into(), AMQPValue::LongString("x".repeat(200_000).into()));
@@ -243,4 +243,28 @@ async fn the_current_span_says_what_an_event_belongs_to() {
     assert_eq!(found.properties.correlation_id(), &Some("order-17".into()));
     let headers = found.properties.headers().as_ref().unwrap().inner();
     assert_eq!(headers.get("traceparent"), Some(&AMQPValue::LongString(parent.into())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_just_fit_into_a_frame_are_published_and_one_byte_more_is_not() {
+    let vhost = Vhost::create();
+    let publisher = Publisher::new(&client("shop", &vhost).await);
+    let (_connection, channel) = channel(&vhost).await;
+    bound_queue(&channel, "q", "event.exchange", "nothing", FieldTable::default()).await;
+    // RabbitMQ's frames have 131,072 bytes. Around the text: 22 of the frame, 4 of the table, 2 + 3 + 4 of the header; and
+    // all properties that there are.
+    let message = |length: usize| {
+        let headers = table(&[("big", AMQPValue::LongString("x".repeat(length).into()))]);
+        let properties = event_driven::lapin::BasicProperties::default()
+            .with_app_id("a".into())
+            .with_priority(1)
+            .with_timestamp(1)
+            .with_headers(headers);
+        Publication::new("", "q", properties, "1".into())
+    };
+    let room = 131_072 - (22 + 4 + 9) - (2 + 1 + 8);
+    publisher.publish(message(room)).await.unwrap();
+    let error = publisher.publish(message(room + 1)).await.unwrap_err();
+    assert!(error.to_string().ends_with("need 131073 bytes, a frame of this connection has 131072"), "{error}");
+    assert_eq!(take(&channel, "q", 1).await.len(), 1);
 }

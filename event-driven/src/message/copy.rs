@@ -12,6 +12,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, LongString, ShortString},
 };
 
+use super::size::field_size;
 use crate::names::{Attempt, header};
 
 /// Longest error in a header: AMQP has all headers of a message in one frame, of 128 KiB by default.
@@ -99,35 +100,7 @@ fn shrink(headers: &mut Headers<'_>, max_bytes: usize) {
 
 /// Bytes of the headers on the wire.
 fn size(headers: &[(&str, AMQPValue)]) -> usize {
-    headers.iter().map(|(name, value)| 2 + name.len() + value_size(value)).sum()
-}
-
-/// The same of all headers of a message.
-pub(crate) fn headers_size(headers: &FieldTable) -> usize {
-    headers.inner().iter().map(|(name, value)| 2 + name.as_str().len() + value_size(value)).sum()
-}
-
-fn value_size(value: &AMQPValue) -> usize {
-    match value {
-        AMQPValue::LongString(text) => 4 + text.len(),
-        AMQPValue::ByteArray(bytes) => 4 + bytes.len(),
-        AMQPValue::ShortString(text) => 1 + text.as_str().len(),
-        AMQPValue::FieldArray(array) => 4 + array.as_slice().iter().map(|value| 1 + value_size(value)).sum::<usize>(),
-        AMQPValue::FieldTable(table) => 4 + headers_size(table),
-        AMQPValue::Boolean(_)
-        | AMQPValue::ShortShortInt(_)
-        | AMQPValue::ShortShortUInt(_)
-        | AMQPValue::ShortInt(_)
-        | AMQPValue::ShortUInt(_)
-        | AMQPValue::LongInt(_)
-        | AMQPValue::LongUInt(_)
-        | AMQPValue::LongLongInt(_)
-        | AMQPValue::Float(_)
-        | AMQPValue::Double(_)
-        | AMQPValue::DecimalValue(_)
-        | AMQPValue::Timestamp(_)
-        | AMQPValue::Void => 8,
-    }
+    headers.iter().map(|(name, value)| field_size(name, value)).sum()
 }
 
 /// All properties but `expiration`, `user_id` and the headers. There is no way to take one away.

@@ -17,7 +17,7 @@ use lapin::{
 };
 use tokio::{sync::Semaphore, time::timeout_at};
 
-use super::{Publication, PublishError, connection::max_header_bytes, error, round};
+use super::{Publication, PublishError, connection::max_frame, error, round};
 use crate::{
     client::{Client, deadline_after},
     connection::lost,
@@ -62,7 +62,7 @@ impl Calls {
             return Err(PublishError::TimedOut(timeout));
         };
         let connection = client.publishing_by(deadline).await?;
-        error::check(&publication, max_header_bytes(&connection))?;
+        error::check(&publication, max_frame(&connection))?;
         let call = async {
             let booth = match self.take(&connection) {
                 Some(booth) => booth,

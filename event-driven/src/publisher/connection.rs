@@ -19,14 +19,7 @@ use super::{Publication, PublishError, PublisherSettings, error, lane};
 #[derive(Debug, Clone)]
 pub struct ConnectionPublisher {
     requests: mpsc::Sender<Request>,
-    max_header_bytes: usize,
-}
-
-/// Bytes that all headers of one message may have: they go in one frame, with the other properties.
-pub(super) fn max_header_bytes(connection: &Connection) -> usize {
-    /// Thirteen other properties of up to 255 bytes.
-    const OTHERS: usize = 4 * 1024;
-    usize::try_from(connection.configuration().frame_max()).unwrap_or(usize::MAX).saturating_sub(OTHERS)
+    max_frame: usize,
 }
 
 /// A publication, and who waits for its answer.
@@ -34,6 +27,11 @@ pub(super) fn max_header_bytes(connection: &Connection) -> usize {
 pub(super) struct Request {
     pub(super) publication: Arc<Publication>,
     pub(super) answer: oneshot::Sender<Result<(), PublishError>>,
+}
+
+/// Bytes that a frame of this connection may have.
+pub(super) fn max_frame(connection: &Connection) -> usize {
+    usize::try_from(connection.configuration().frame_max()).unwrap_or(usize::MAX)
 }
 
 impl ConnectionPublisher {
@@ -50,12 +48,14 @@ impl ConnectionPublisher {
             let lane = lane::Lane::open(Arc::clone(&connection), settings.clone()).await?;
             tokio::spawn(lane.run(Arc::clone(&waiting)));
         }
-        Ok(Self { requests, max_header_bytes: max_header_bytes(&connection) })
+        Ok(Self { requests, max_frame: max_frame(&connection) })
     }
 
-    /// Bytes that all headers of one message may have.
+    /// Bytes that all headers of a message may have, whatever its other properties are.
     pub(crate) fn max_header_bytes(&self) -> usize {
-        self.max_header_bytes
+        /// Thirteen other properties of up to 255 bytes.
+        const OTHERS: usize = 4 * 1024;
+        self.max_frame.saturating_sub(OTHERS)
     }
 
     /// Publishes, and returns when RabbitMQ has confirmed the message. Many calls at once share their round trips. When
@@ -72,7 +72,7 @@ impl ConnectionPublisher {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub async fn publish_shared(&self, publication: Arc<Publication>) -> Result<(), PublishError> {
-        error::check(&publication, self.max_header_bytes)?;
+        error::check(&publication, self.max_frame)?;
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { publication, answer }).await.map_err(|_| PublishError::gone())?;
         answered.await.map_err(|_| PublishError::gone())?

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Publication;
 use crate::{
-    message::{HeaderError, JsonText, ShortText, ShortTextError, headers_size},
+    message::{HeaderError, JsonText, ShortText, ShortTextError, header_frame_size},
     names::TaskNameError,
 };
 
@@ -114,17 +114,17 @@ impl PublishError {
 }
 
 /// What lapin would panic at, and what RabbitMQ would end the connection for, with all that is on its way there.
-pub(super) fn check(publication: &Publication, max_header_bytes: usize) -> Result<(), PublishError> {
+pub(super) fn check(publication: &Publication, max_frame: usize) -> Result<(), PublishError> {
     for (what, name) in [("the exchange's name", &publication.exchange), ("the routing key", &publication.routing_key)]
     {
         if name.len() > 255 {
             return Err(PublishError::NameTooLong { what, length: name.len() });
         }
     }
-    let bytes = publication.properties.headers().as_ref().map_or(0, headers_size);
-    if bytes > max_header_bytes {
+    let bytes = header_frame_size(&publication.properties);
+    if bytes > max_frame {
         let reason =
-            format!("its headers have {bytes} bytes, a frame of this connection has room for {max_header_bytes}");
+            format!("its headers and properties need {bytes} bytes, a frame of this connection has {max_frame}");
         return Err(PublishError::Refused(reason));
     }
     Ok(())

@@ -70,7 +70,7 @@ async fn an_event_that_is_too_large_holds_up_its_entity_only(kind: Kind) {
     let relay = relay(&db, &publisher);
     assert_eq!(updates.next().await.order, 2);
     let error = refused(&db, 2).await;
-    assert!(error.contains("its headers have 204"), "{error}");
+    assert!(error.contains("its headers and properties need 204"), "{error}");
     relay.stop().await;
     assert_eq!(keys(&db).await, ["order/1", "order/1"]);
 }
