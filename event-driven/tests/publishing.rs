@@ -114,7 +114,10 @@ async fn headers_that_do_not_fit_into_a_frame_are_refused_and_the_link_stays() {
     let publisher = Publisher::new(&client("shop", &vhost).await);
     let user = key(EventType::Update, "user");
     let error = publisher.event_of(&user, &json!({})).header("big", "x".repeat(200_000)).await.unwrap_err();
-    assert!(matches!(&error, PublishError::Refused(reason) if reason.contains("its headers and properties need 200")), "{error}");
+    assert!(
+        matches!(&error, PublishError::Refused(reason) if reason.contains("its headers and properties need 200")),
+        "{error}"
+    );
     let task = publisher.task("t", &1).into_publication().unwrap();
     let mut headers = FieldTable::default();
     headers.insert("big".into(), AMQPValue::LongString("x".repeat(200_000).into()));
