@@ -12,5 +12,10 @@ for manifest in $(find . -mindepth 2 -name Cargo.toml -not -path './target/*' -n
     mkdir -p "$member/src"
     : >"$member/src/lib.rs"
     [ "$member" != ./runtime ] || echo 'fn main() {}' >"$member/src/main.rs"
+    # What a manifest names by its path has to be there, too.
+    for target in $(sed -n 's/^path = "\(.*\.rs\)"/\1/p' "$manifest"); do
+      mkdir -p "$(dirname "$member/$target")"
+      echo 'fn main() {}' >"$member/$target"
+    done
   fi
 done
