@@ -13,6 +13,7 @@
 
 mod ack_window;
 mod background;
+mod claim;
 mod copying;
 mod deliveries;
 mod delivery;
@@ -26,7 +27,6 @@ mod supervisor;
 mod ticket;
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
     time::Duration,
 };
@@ -39,13 +39,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use ack_window::{Ack, AckWindow};
+pub(crate) use claim::Claim;
 pub use deliveries::Deliveries;
 pub use delivery::{Original, RawDelivery, Receipt, Settlement};
 pub use health::Health;
 pub use settings::{ClientSettings, StartError};
 pub use source::Source;
 
-use self::{background::Background, deliveries::Untaken, health::HealthBoard, lane::Lane, link::Link};
+use self::{background::Background, claim::Handled, deliveries::Untaken, health::HealthBoard, lane::Lane, link::Link};
 use crate::{
     publisher::{ConnectionPublisher, Publication, PublishError},
     topology::{self, Declaration},
@@ -86,8 +87,7 @@ struct Shared {
     /// Lanes that may still hand out a delivery.
     consuming: watch::Sender<usize>,
     untaken: Mutex<Vec<Untaken>>,
-    /// Queues that have a handler.
-    handled: Mutex<BTreeSet<String>>,
+    handled: Handled,
 }
 
 /// A client that is not kept by who holds this. For what the client owns itself.
@@ -110,10 +110,6 @@ impl Shared {
 
     fn untaken(&self) -> MutexGuard<'_, Vec<Untaken>> {
         self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn handled(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.handled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,7 +140,7 @@ impl Client {
             closed: CancellationToken::new(),
             consuming: watch::Sender::new(0),
             untaken: Mutex::default(),
-            handled: Mutex::default(),
+            handled: Handled::default(),
         });
         let background = Arc::new(Background::default());
         background.spawn_supervisor(supervisor::keep_alive("supervisor", Arc::clone(&shared), supervisor::run));
@@ -283,20 +279,6 @@ impl Client {
         self.background.spawn_worker(work);
     }
 
-    /// The right to be the handler of a queue: two would get half of its messages each.
-    ///
-    /// # Errors
-    /// If it has one, or nothing is consumed any more.
-    pub(crate) fn claim(&self, queue: &str) -> Result<Claim, StartError> {
-        if self.shared.stop.is_cancelled() {
-            return Err(StartError::Stopped);
-        }
-        match self.shared.handled().insert(queue.to_owned()) {
-            true => Ok(Claim { shared: Arc::clone(&self.shared), queue: queue.to_owned() }),
-            false => Err(StartError::Handled { queue: queue.to_owned() }),
-        }
-    }
-
     /// The publisher of the link in use, or of the next one if that comes by `deadline`.
     pub(crate) async fn publisher_by(&self, deadline: Instant) -> Result<ConnectionPublisher, PublishError> {
         Ok(self.link_by(deadline).await?.outgoing.clone())
@@ -325,19 +307,6 @@ impl Client {
 
     fn reason(&self) -> String {
         self.shared.health.reason().unwrap_or_else(|| "it is being made again".to_owned())
-    }
-}
-
-/// See [`Client::claim`]. Given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    shared: Arc<Shared>,
-    queue: String,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.shared.handled().remove(&self.queue);
     }
 }
 
