@@ -70,40 +70,57 @@ impl Database {
             // Can't be stored, so it isn't; the comparison would be refused.
             return Ok(None);
         }
-        let Some(row) = self.single_writes().query_one_raw(self.claim(message)).await? else { return Ok(None) };
-        let attempt: i32 = row.try_get("", "attempt")?;
-        Ok(Some(TakenOver {
-            id: row.try_get("", "id_task")?,
-            created_at: row.try_get("", "created_at")?,
-            attempt: attempt.try_into().unwrap_or_default(),
-        }))
+        loop {
+            let Some(row) = self.single_writes().query_one_raw(self.claim(message)).await? else { return Ok(None) };
+            // Another runtime has just taken the row that was found: there may be a next one.
+            let Some(id) = row.try_get("", "id_task")? else { continue };
+            let attempt: i32 = row.try_get("", "attempt")?;
+            return Ok(Some(TakenOver {
+                id,
+                created_at: row.try_get("", "created_at")?,
+                attempt: attempt.try_into().unwrap_or_default(),
+            }));
+        }
     }
 
     fn claim(&self, message: &TakeOver<'_>) -> Statement {
-        let (backend, payload, exclude, lock, excluded) = match self.backend {
+        let (backend, payload, exclude, excluded) = match self.backend {
             Backend::Postgres => (
                 DbBackend::Postgres,
                 "payload IS NOT DISTINCT FROM $4::jsonb",
                 "id_task <> ALL($5)",
-                "FOR UPDATE SKIP LOCKED",
                 Value::from(message.exclude.to_vec()),
             ),
             Backend::Sqlite => (
                 DbBackend::Sqlite,
                 "CASE WHEN json_valid(payload) THEN json(payload) = json($4) ELSE payload IS $4 END",
                 "id_task NOT IN (SELECT unhex(value) FROM json_each($5))",
-                "",
                 Value::from(hex_list(message.exclude)),
             ),
         };
         // A row that waits for this very retry; or, of a redelivery, one whose attempt had begun.
         let waits = "(status = 'PENDING' AND error IS NOT NULL AND attempt = $8 - 1)";
         let stands = if message.redelivered { format!("(attempt = $8 OR {waits})") } else { waits.to_owned() };
-        let sql = format!(
-            "UPDATE task_store SET runtime_id = $6, started_at = $7 WHERE id_task = (\
-             SELECT id_task FROM task_store WHERE {OPEN} AND {stands} AND {payload} AND {exclude} ORDER BY {ORDER} {lock}) \
-             RETURNING id_task, created_at, attempt"
+        let found = format!(
+            "SELECT id_task, started_at, runtime_id FROM task_store \
+             WHERE {OPEN} AND {stands} AND {payload} AND {exclude} ORDER BY {ORDER}"
         );
+        let sql = match self.backend {
+            // A row that was claimed since it was found still looks as it has to: it is told by what a claim changes. The
+            // lock of the update alone would not do, for it is given back at that claim's commit.
+            Backend::Postgres => format!(
+                "WITH found AS MATERIALIZED ({found}), claimed AS (\
+                 UPDATE task_store t SET runtime_id = $6, started_at = $7 FROM found WHERE t.id_task = found.id_task \
+                 AND t.started_at IS NOT DISTINCT FROM found.started_at \
+                 AND t.runtime_id IS NOT DISTINCT FROM found.runtime_id \
+                 RETURNING t.id_task, t.created_at, t.attempt) \
+                 SELECT claimed.* FROM found LEFT JOIN claimed ON true"
+            ),
+            Backend::Sqlite => format!(
+                "UPDATE task_store SET runtime_id = $6, started_at = $7 \
+                 WHERE id_task = (SELECT id_task FROM ({found})) RETURNING id_task, created_at, attempt"
+            ),
+        };
         let values = [
             message.producer_app.into(),
             message.correlation_id.into(),
