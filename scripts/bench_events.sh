@@ -13,12 +13,15 @@ examples=$target_dir/release/examples
 
 on_a_virtual_host() {
   find_rabbitmq
-  local vhost=events_bench_$$
+  local vhost=events_bench_$$ server user
+  # without the virtual host that the URL may name
+  server=$(sed -E 's#^(amqps?://[^/]*).*#\1#' <<<"$RABBITMQ_URL")
+  user=$(sed -nE 's#^amqps?://([^:@/]+)(:[^@/]*)?@.*#\1#p' <<<"$RABBITMQ_URL")
   # shellcheck disable=SC2064
   trap "rabbitmqctl -q delete_vhost $vhost || true; stop_services" EXIT
   rabbitmqctl -q add_vhost "$vhost"
-  rabbitmqctl -q set_permissions --vhost "$vhost" guest '.*' '.*' '.*'
-  RABBITMQ_URL="${RABBITMQ_URL%/}/$vhost" "$@"
+  rabbitmqctl -q set_permissions --vhost "$vhost" "${user:-guest}" '.*' '.*' '.*'
+  RABBITMQ_URL="$server/$vhost" "$@"
 }
 
 # Starts a RabbitMQ on a free port, and gives "$@" the command that kills it and starts it again.

@@ -74,7 +74,7 @@ async fn what_can_not_be_kept_is_told() {
     let publisher = Publisher::new(&client("shop", &vhost).await);
     let task = || publisher.task("t", &1).route(&route());
     for (error, expected) in [
-        (task().delay(MAX_DELAY * 2).await, "it is longer than 49 days"),
+        (task().delay(MAX_DELAY * 2).await, "it is longer than 48 days"),
         (task().delay(DELAY).expiration(DELAY).await, "a task that waits can't expire meanwhile"),
         (task().delay(DELAY).into_publication().map(drop), "it is kept by who publishes the task"),
     ] {

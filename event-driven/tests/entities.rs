@@ -92,7 +92,11 @@ fn create_holds_all_and_may_lack_the_key() {
 #[test]
 fn update_holds_what_may_change() {
     let updated = UserUpdate::from(&ada());
-    assert_eq!(json_of(&updated), json!({ "userId": 7, "login": "ada", "visits": 1, "country": "UK", "type": "a" }));
+    assert_eq!(
+        json_of(&updated),
+        json!({ "userId": 7, "login": "ada", "fullName": null, "visits": 1, "country": "UK", "type": "a" }),
+        "that she has no full name is told, or the old one would stay"
+    );
     let some: UserUpdate = read(json!({ "userId": 7, "fullName": "Ada L.", "country": "UK" }));
     assert_eq!((some.full_name.as_deref(), some.country.as_deref()), (Some("Ada L."), Some("uk")));
     assert_eq!((some.visits, &some.username), (None, &None), "what is not said is not taken for a default");

@@ -41,7 +41,8 @@ use proc_macro::TokenStream;
 /// `JsonSchema`. So with `crud` the types of all fields have to implement these, and the key `Display` too.
 ///
 /// A field that became optional is not in the JSON when it is `None`. One whose type is written as `Option<…>` does not
-/// become an option of an option; an alias of `Option` does, since a macro sees no types.
+/// become an option of an option; an alias of `Option` does, since a macro sees no types. In an update such a field is always
+/// told, as `null` if it is `None`: whoever hears of the update would keep the old value otherwise.
 ///
 /// The event types have the struct's visibility, the fields their own. Documentation and the attributes `#[serde(…)]` and
 /// `#[schemars(…)]` are carried over, the latter even if the struct itself is no `JsonSchema`. `default` and

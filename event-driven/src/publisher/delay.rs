@@ -2,20 +2,24 @@
 //!
 //! The task goes into a queue whose TTL is the delay and whose dead letters go to `task.exchange` by the task's own key: from
 //! there on it is a task as any other. A delayed task is as safe as one in any other queue, and needs neither a plugin nor
-//! somebody who runs at the right time. Delays are rounded up to two digits, so that few queues do for all; a queue that was
-//! not used for a day after its last task has left it goes.
+//! somebody who runs at the right time. Delays are rounded up to two digits, so that a routing key has at most ninety queues
+//! for the delays between one second and ten, as many between ten and a hundred, and so on; a queue that was not used for a
+//! day after its last task has left it goes.
 
 use std::time::Duration;
 
-use super::{Publication, PublishError};
+use tokio::time::Instant;
+
+use super::{AGAIN, Publication, PublishError};
 use crate::{
-    client::{Client, StartError},
+    client::{Client, StartError, deadline_after},
     names::DEFAULT_EXCHANGE,
-    topology::{self, MAX_RETRY_DELAY},
+    topology::{self, TopologyError},
 };
 
-/// The longest delay: as that of a retry.
-pub const MAX_DELAY: Duration = MAX_RETRY_DELAY;
+/// The longest delay: the queue in which a task waits has to live for a day longer, and RabbitMQ keeps that time in 32 bits
+/// of milliseconds.
+pub const MAX_DELAY: Duration = Duration::from_secs(48 * 24 * 60 * 60);
 
 /// The same publication by way of a queue in which it waits; declares that queue, which also keeps it for longer.
 pub(super) async fn by_way_of_a_queue(
@@ -35,13 +39,21 @@ pub(super) async fn by_way_of_a_queue(
     super::short_name("the queue in which the task waits", &queue)?;
     let settings = &client.settings().topology;
     let plan = [topology::delay(&queue, delay_ms, &publication.exchange, &publication.routing_key, settings)];
-    client.declare_once(&plan).await.map_err(unpublished)?;
+    let deadline = deadline_after(client.settings().publisher.patience);
+    while let Err(error) = client.declare_once(&plan).await.map_err(unpublished) {
+        if !matches!(error, PublishError::Disconnected(_)) || Instant::now() + AGAIN >= deadline {
+            return Err(error);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
     Ok(Publication { exchange: DEFAULT_EXCHANGE.to_owned(), routing_key: queue, ..publication })
 }
 
 fn unpublished(error: StartError) -> PublishError {
     match error {
-        StartError::Topology(error) => PublishError::Refused(error.to_string()),
+        StartError::Topology(error) if !matches!(error, TopologyError::Connection(_)) => {
+            PublishError::Refused(error.to_string())
+        }
         error => PublishError::Disconnected(error.to_string()),
     }
 }
@@ -76,7 +88,7 @@ mod tests {
             assert_eq!(rounded(Duration::from_millis(delay_ms)), Some(expected), "{delay_ms}");
         }
         assert_eq!(rounded(Duration::from_micros(1)), Some(1));
-        assert_eq!(rounded(MAX_DELAY), Some(u32::MAX.into()));
+        assert_eq!(rounded(MAX_DELAY).map(u128::from), Some(MAX_DELAY.as_millis()));
         assert_eq!(rounded(MAX_DELAY + Duration::from_millis(1)), None);
         assert_eq!(rounded(Duration::MAX), None);
     }

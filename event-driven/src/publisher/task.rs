@@ -100,7 +100,8 @@ impl<'p> TaskDraft<'p> {
 
     /// How long the task waits before it goes to who executes it, rounded up to two digits of its milliseconds; at most
     /// [`MAX_DELAY`](super::MAX_DELAY). It waits in RabbitMQ, in a queue `delay.…`, whatever becomes of this process. Whether
-    /// somebody will execute it is not known then: if no queue gets it at its time, it is lost after a day.
+    /// somebody will execute it is not known then: if no queue gets it at its time, it is lost, after a day where queues are
+    /// quorum queues.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
         self

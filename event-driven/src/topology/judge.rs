@@ -65,7 +65,8 @@ fn lacks_alternate(mismatch: &Mismatch) -> bool {
 }
 
 fn policy_command(connection: &Connection) -> String {
-    let vhost = connection.status().vhost();
+    // As a shell reads it, whatever it is called.
+    let vhost = connection.status().vhost().as_str().replace('\'', r"'\''");
     let pattern = TASK_EXCHANGE.replace('.', r"\.");
     format!(
         r#"rabbitmqctl set_policy -p '{vhost}' task-unrouted '^{pattern}$' '{{"alternate-exchange":"{TASK_UNROUTED_EXCHANGE}"}}' --apply-to exchanges"#

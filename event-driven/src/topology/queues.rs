@@ -43,7 +43,7 @@ pub(super) fn retry(name: &str, attempt: Attempt, back_to: &str, settings: &Topo
 /// Where a message waits for `delay_ms` milliseconds before it goes to `exchange` by `key`. It goes when nobody has declared
 /// it for a day longer than that.
 pub(crate) fn delay(name: &str, delay_ms: u64, exchange: &str, key: &str, settings: &TopologySettings) -> Declaration {
-    /// A task that no queue gets at its time is kept for so long.
+    /// A task that no queue gets at its time is kept for so long by a quorum queue.
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let delay = Duration::from_millis(delay_ms);
     let mut arguments = dead_letters(settings, exchange, key);

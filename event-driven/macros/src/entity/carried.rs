@@ -43,8 +43,15 @@ pub(super) fn of_field(field: &Field) -> Result<TokenStream> {
     Ok(quote!(#(#documentation)* #told))
 }
 
-/// Of a field that is optional in the event. What its author said of an absent value is not said of this one.
+/// Of a field that is optional in the event, and left out if it is `None`. What its author said of an absent value is not
+/// said of this one.
 pub(super) fn of_optional_field(field: &Field) -> Result<TokenStream> {
+    let may_be_absent = of_field_that_may_be_absent(field)?;
+    Ok(quote!(#may_be_absent #[serde(skip_serializing_if = "::core::option::Option::is_none")]))
+}
+
+/// Of a field that may be absent from an event that others publish, and that we never leave out.
+pub(super) fn of_field_that_may_be_absent(field: &Field) -> Result<TokenStream> {
     let documentation = documentation(&field.attrs);
     let told =
         told(
@@ -54,7 +61,7 @@ pub(super) fn of_optional_field(field: &Field) -> Result<TokenStream> {
     Ok(quote! {
         #(#documentation)*
         #told
-        #[serde(default, skip_serializing_if = "::core::option::Option::is_none")]
+        #[serde(default)]
     })
 }
 

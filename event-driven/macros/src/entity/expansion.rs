@@ -26,7 +26,7 @@ pub(super) fn write(entity: &Entity<'_>) -> TokenStream {
 }
 
 /// The events of an entity's life.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Create,
     Update,
@@ -165,10 +165,14 @@ fn write_event(kind: Kind, entity: &Entity<'_>, crud: &Crud<'_>) -> TokenStream 
 }
 
 fn write_field(kind: Kind, member: &Member<'_>) -> Option<TokenStream> {
-    let Member { field, ident, role, declared, optional } = member;
+    let Member { field, ident, role, declared, optional, emptied } = member;
     let (vis, ty) = (&field.vis, &field.ty);
     match kind.presence(*role) {
         Presence::Declared => Some(quote!(#declared #vis #ident: #ty,)),
+        // An update that left it out would keep the old value at whoever hears of it.
+        Presence::Optional if carried::is_option(ty) && kind == Kind::Update => {
+            Some(quote!(#emptied #vis #ident: #ty,))
+        }
         Presence::Optional if carried::is_option(ty) => Some(quote!(#optional #vis #ident: #ty,)),
         Presence::Optional => Some(quote!(#optional #vis #ident: ::core::option::Option<#ty>,)),
         Presence::Absent => None,
@@ -232,7 +236,7 @@ mod tests {
             }
         })
         .to_string();
-        let optional = quote!(#[serde(default, skip_serializing_if = "::core::option::Option::is_none")]);
+        let optional = quote!(#[serde(default)] #[serde(skip_serializing_if = "::core::option::Option::is_none")]);
         let (maybe, plain) = (quote!(::core::option::Option<u8>), quote!(#[serde(rename = "p")]));
         let whole = quote!(#[serde(default = "one", rename = "p")] pub plain: u8, fixed: Option<u8>,);
         for (event, fields) in [

@@ -42,6 +42,8 @@ pub(super) struct Member<'a> {
     pub(super) role: Role,
     pub(super) declared: TokenStream,
     pub(super) optional: TokenStream,
+    /// Its attributes where it is optional, and `None` says that it was emptied.
+    pub(super) emptied: TokenStream,
 }
 
 /// What a field is to the events.
@@ -147,7 +149,8 @@ fn check_crud<'a>(input: &'a DeriveInput, fields: impl Iterator<Item = (&'a Fiel
             key = Some((ident, &field.ty));
         }
         let (declared, optional) = (carried::of_field(field)?, carried::of_optional_field(field)?);
-        members.push(Member { field, ident, role, declared, optional });
+        let emptied = carried::of_field_that_may_be_absent(field)?;
+        members.push(Member { field, ident, role, declared, optional, emptied });
     }
     let (key, key_type) = key.ok_or_else(|| {
         let message =
