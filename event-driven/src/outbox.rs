@@ -61,6 +61,7 @@ mod dialect;
 mod error;
 pub mod event_outbox;
 mod hold;
+mod lane;
 mod listener;
 mod migration;
 mod queries;

@@ -23,7 +23,7 @@ pub(super) struct Outcome {
     pub(super) confirmed: Vec<i64>,
     /// The row itself is what can't be published.
     pub(super) refused: Vec<(Model, PublishError)>,
-    /// The broker is away, or does not answer.
+    /// The broker is away.
     pub(super) broken: Option<PublishError>,
 }
 
@@ -32,7 +32,15 @@ impl Batch<'_> {
     pub(super) async fn publish(&self, chains: Vec<Vec<Model>>) -> Outcome {
         let alone = chains.iter().map(Vec::len).sum::<usize>() == 1;
         let begun = Instant::now();
-        let ended = join_all(chains.into_iter().map(|chain| self.publish_chain(chain, begun))).await;
+        let (mut failed_before, fresh): (Vec<_>, Vec<_>) =
+            chains.into_iter().partition(|chain| chain.first().is_some_and(|row| row.attempts > 0));
+        let mut ended = join_all(fresh.into_iter().map(|chain| self.publish_chain(chain, begun))).await;
+        // One by one: one that is not confirmed in time takes those with it that go out at the same moment. Those that may
+        // have failed for nothing else come first.
+        failed_before.sort_by_key(|chain| chain.first().map(|row| row.attempts));
+        for chain in failed_before {
+            ended.push(self.publish_chain(chain, begun).await);
+        }
         let mut outcome = Outcome::default();
         for (confirmed, failed) in ended {
             outcome.confirmed.extend(confirmed);
@@ -70,11 +78,13 @@ impl Batch<'_> {
     }
 }
 
-/// Whether any other message would have failed, too.
+/// Whether any other message would have failed, too. Not so where an answer fails to come: a queue that does not confirm is
+/// no matter of other queues, and a broker that is gone is noticed by its heartbeats.
 fn is_of_the_broker(error: &PublishError) -> bool {
     match error {
-        PublishError::TimedOut(_) | PublishError::Disconnected(_) | PublishError::NoReply { .. } => true,
-        PublishError::Nacked { .. }
+        PublishError::Disconnected(_) | PublishError::NoReply { .. } => true,
+        PublishError::TimedOut(_)
+        | PublishError::Nacked { .. }
         | PublishError::Unroutable { .. }
         | PublishError::Refused(_)
         | PublishError::NameTooLong { .. }

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     hold::Retry,
+    lane::Lane,
     listener::{Wake, listen},
     sweep::{Sweeper, Swept, Trouble},
 };
@@ -139,7 +140,8 @@ impl Relay {
             publish_timeout: settings.publish_timeout,
             retry: Retry { first: settings.first_retry, longest: settings.longest_retry },
             progress: false,
-            room: batch,
+            unordered: Lane::new(batch),
+            ordered: Lane::new(batch),
         }
     }
 }
