@@ -16,6 +16,8 @@ mod refused;
 mod shop;
 #[path = "outbox/speed.rs"]
 mod speed;
+#[path = "outbox/stop.rs"]
+mod stop;
 #[path = "support/vhost.rs"]
 mod vhost;
 #[path = "outbox/wake.rs"]
