@@ -18,6 +18,8 @@ mod shop;
 mod speed;
 #[path = "outbox/stop.rs"]
 mod stop;
+#[path = "outbox/unreadable.rs"]
+mod unreadable;
 #[path = "support/vhost.rs"]
 mod vhost;
 #[path = "outbox/wake.rs"]

@@ -9,11 +9,11 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    batch::{Batch, Outcome},
-    event_outbox::Model,
+    batch::{Batch, Outcome, Refused},
     hold::{Hold, Retry},
     lane::Lane,
     queries,
+    row::Row,
 };
 use crate::{client::Client, publisher::PublishError};
 
@@ -106,7 +106,7 @@ impl Sweeper {
         Ok(self.ordered.advance(last))
     }
 
-    async fn publish(&self, chains: Vec<Vec<Model>>) -> Outcome {
+    async fn publish(&self, chains: Vec<Vec<Row>>) -> Outcome {
         let batch = Batch { client: &self.client, timeout: self.publish_timeout, stop: &self.stop };
         let outcome = batch.publish(chains).await;
         tell(&outcome);
@@ -121,13 +121,13 @@ impl Sweeper {
     }
 }
 
-fn number(chains: &[Vec<Model>]) -> u64 {
+fn number(chains: &[Vec<Row>]) -> u64 {
     u64::try_from(chains.len()).unwrap_or(u64::MAX)
 }
 
 /// Rows in the order of their ids, as one chain for each key.
-fn by_key(rows: Vec<Model>) -> Vec<Vec<Model>> {
-    let mut chains = std::collections::BTreeMap::<Option<String>, Vec<Model>>::new();
+fn by_key(rows: Vec<Row>) -> Vec<Vec<Row>> {
+    let mut chains = std::collections::BTreeMap::<Option<String>, Vec<Row>>::new();
     for row in rows {
         chains.entry(row.entity_key.clone()).or_default().push(row);
     }
@@ -136,15 +136,13 @@ fn by_key(rows: Vec<Model>) -> Vec<Vec<Model>> {
 
 /// One line a batch: a queue that is full refuses thousands.
 fn tell(outcome: &Outcome) {
-    if let Some((row, error)) = outcome.refused.first() {
+    if let Some(Refused { id, attempts, error }) = outcome.refused.first() {
         tracing::warn!(
             rows = outcome.refused.len(),
-            id = row.id,
-            message_id = row.message_id,
-            routing_key = row.routing_key,
-            attempts = row.attempts.saturating_add(1),
+            id,
+            attempts = attempts.saturating_add(1),
             %error,
-            "event {} of the outbox was not published and is tried again; later ones of its entity wait", row.id
+            "event {id} of the outbox was not published and is tried again; later ones of its entity wait"
         );
     }
 }
