@@ -29,7 +29,9 @@
 //! - **At least once.** An event of a committed transaction is published until RabbitMQ confirms it, whatever dies in
 //!   between: the service, the relay, the broker, the database. It may come more than once, each time as the same message
 //!   with the same `message_id`: a relay that is killed leaves those twice which were confirmed and not yet deleted, at most
-//!   a batch ([`RelaySettings::batch`] keys with [`RelaySettings::chain`] rows each).
+//!   a batch ([`RelaySettings::batch`] keys with [`RelaySettings::chain`] rows each). So does one whose deletes Postgres
+//!   took back, without any death: two relays can cross where an older id of a key is committed late, and then one of their
+//!   deletes is a deadlock.
 //! - **In order for one entity.** Events with the same entity key are published in the order of their ids, each only after
 //!   the one before was confirmed: *the first arrivals of an entity's events are in order*. This holds with several relays
 //!   and whenever one of them is killed. A duplicate may arrive later than it did first, behind younger events: who ignores
@@ -39,7 +41,7 @@
 //!   either may come first; change the entity's row before the event is written, and the lock of that row keeps them apart.
 //! - **No order without an entity key** ([`Event::entity_key`](crate::entity::Event::entity_key) gives `None`), nor between
 //!   entities.
-//! - An event that RabbitMQ refuses (no queue gets it and
+//! - An event that RabbitMQ refuses or does not confirm (no queue gets it and
 //!   [`mandatory_events`](crate::publisher::PublisherSettings::mandatory_events) is set, a queue is full, it is too large)
 //!   stays: it is tried again after a pause that grows from [`RelaySettings::first_retry`] to
 //!   [`RelaySettings::longest_retry`], with the reason in `last_error` and the count in `attempts`. Later events of its
@@ -51,16 +53,34 @@
 //! that it publishes (`FOR UPDATE SKIP LOCKED`), in a transaction that lasts as long as the batch. They are woken when a
 //! transaction with events is committed (`LISTEN`), over one connection of their own. Where that can't be (a pooler that
 //! hands out connections by transaction), the table is looked at every [`RelaySettings::safety_poll`].
+//! During a batch a relay holds one connection of the pool: a pool of one is too small. The transaction is idle while RabbitMQ
+//! confirms: `idle_in_transaction_session_timeout` has to be above twice [`RelaySettings::publish_timeout`].
 //!
 //! **SQLite**: **one** relay a database; a second one would publish everything twice. It is woken by what this process
 //! writes with clones of its [`Publisher`](crate::publisher::Publisher), and looks by itself every [`RelaySettings::poll`].
-//! The database is not locked while it publishes.
+//! The database is not locked while it publishes; it is while the relay deletes. A transaction that reads, and writes only
+//! then, fails at that write with "database is locked" if anybody, the relay too, has written in between: no timeout helps,
+//! what it has read is old. Begin it as one that writes:
+//!
+//! ```no_run
+//! use sea_orm::{DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+//!
+//! # async fn example(db: &DatabaseConnection) -> Result<(), DbErr> {
+//! let options = TransactionOptions {
+//!     sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+//!     ..TransactionOptions::default()
+//! };
+//! let transaction = db.begin_with_options(options).await?;
+//! # transaction.rollback().await
+//! # }
+//! ```
 
 mod batch;
 mod dialect;
 mod error;
 pub mod event_outbox;
 mod hold;
+mod lane;
 mod listener;
 mod migration;
 mod queries;

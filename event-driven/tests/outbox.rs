@@ -16,6 +16,10 @@ mod refused;
 mod shop;
 #[path = "outbox/speed.rs"]
 mod speed;
+#[path = "outbox/stop.rs"]
+mod stop;
+#[path = "outbox/unreadable.rs"]
+mod unreadable;
 #[path = "support/vhost.rs"]
 mod vhost;
 #[path = "outbox/wake.rs"]

@@ -52,6 +52,24 @@ impl Dialect {
         }
     }
 
+    /// A moment as whole seconds; `NULL` if it is none that can be counted.
+    pub(super) fn seconds_since_1970(self, moment: &str) -> String {
+        match self {
+            Self::Postgres => {
+                format!("CASE WHEN isfinite({moment}) THEN floor(extract(epoch FROM {moment}))::bigint END")
+            }
+            Self::Sqlite => format!("CAST(strftime('%s', {moment}) AS INTEGER)"),
+        }
+    }
+
+    /// Whether a moment ever comes: `infinity` keeps a row for good.
+    pub(super) fn comes(self, moment: &str) -> String {
+        match self {
+            Self::Postgres => format!("isfinite({moment})"),
+            Self::Sqlite => format!("{moment} IS NOT NULL"),
+        }
+    }
+
     /// Keeps other relays off the rows that a query finds. SQLite has no such locks: one relay a database.
     pub(super) fn lock(self) -> &'static str {
         match self {

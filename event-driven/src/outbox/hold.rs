@@ -8,7 +8,12 @@ use sea_orm::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{batch::Outcome, dialect::Dialect, event_outbox::Model, queries};
+use super::{
+    batch::{Outcome, Refused},
+    dialect::Dialect,
+    queries,
+    row::Row,
+};
 use crate::backoff::{self, Backoff};
 
 /// The first pause before a database that did not take what was confirmed is asked again.
@@ -45,7 +50,7 @@ impl Hold {
     }
 
     /// See [`queries::chains`].
-    pub(super) async fn chains(&self, heads: &[i64], most: u64) -> Result<Vec<Model>, DbErr> {
+    pub(super) async fn chains(&self, heads: &[i64], most: u64) -> Result<Vec<Row>, DbErr> {
         match self {
             Self::Locks(transaction) => queries::chains(transaction, heads, most).await,
             Self::Alone(db) => queries::chains(db, heads, most).await,
@@ -53,7 +58,7 @@ impl Hold {
     }
 
     /// See [`queries::unordered`].
-    pub(super) async fn unordered(&self, after: i64, newest: i64, most: u64) -> Result<Vec<Model>, DbErr> {
+    pub(super) async fn unordered(&self, after: i64, newest: i64, most: u64) -> Result<Vec<Row>, DbErr> {
         match self {
             Self::Locks(transaction) => queries::unordered(transaction, after, newest, most).await,
             Self::Alone(db) => queries::unordered(db, after, newest, most).await,
@@ -99,10 +104,10 @@ async fn write_at_once(db: &DatabaseConnection, outcome: &Outcome, retry: Retry)
 
 async fn write(db: &DatabaseTransaction, outcome: &Outcome, retry: Retry) -> Result<(), DbErr> {
     queries::delete(db, &outcome.confirmed).await?;
-    for (row, error) in &outcome.refused {
-        let failures = u32::try_from(row.attempts).unwrap_or_default();
+    for Refused { id, attempts, error } in &outcome.refused {
+        let failures = u32::try_from(*attempts).unwrap_or_default();
         let pause = backoff::pause_after(retry.first, retry.longest, failures);
-        queries::refuse(db, row.id, &error.to_string(), pause).await?;
+        queries::refuse(db, *id, &error.to_string(), pause).await?;
     }
     Ok(())
 }

@@ -7,12 +7,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
-use super::{
-    dialect::Dialect,
-    event_outbox::{Entity, Model},
-};
+use super::{dialect::Dialect, row::Row};
 
 /// The first row of a key.
 #[derive(Debug, FromQueryResult)]
@@ -60,9 +57,10 @@ pub(super) async fn heads(db: &impl ConnectionTrait, after: &str, most: u64) -> 
 ///
 /// One statement, so that all of it is seen at one moment: when a row with a lower id has been committed since the first
 /// rows were looked up, its key is left out.
-pub(super) async fn chains(db: &impl ConnectionTrait, heads: &[i64], most: u64) -> Result<Vec<Model>, DbErr> {
+pub(super) async fn chains(db: &impl ConnectionTrait, heads: &[i64], most: u64) -> Result<Vec<Row>, DbErr> {
     let dialect = Dialect::of(db.get_database_backend())?;
     let (listed, due, lock) = (dialect.is_in("o.id", "$1"), due(dialect, "o"), dialect.lock());
+    let columns = Row::columns(dialect);
     let sql = format!(
         "WITH RECURSIVE mine AS MATERIALIZED ( \
            SELECT o.id, o.entity_key FROM event_outbox o WHERE {listed} AND {due} AND o.id = ( \
@@ -75,7 +73,7 @@ pub(super) async fn chains(db: &impl ConnectionTrait, heads: &[i64], most: u64) 
              SELECT f.id FROM event_outbox f WHERE (f.entity_key, f.id) > (c.entity_key, c.id) \
              ORDER BY f.entity_key, f.id LIMIT 1) \
            WHERE o.entity_key = c.entity_key AND c.n < $2) \
-         SELECT o.* FROM chain JOIN event_outbox o ON o.id = chain.id ORDER BY o.id"
+         SELECT {columns} FROM chain JOIN event_outbox o ON o.id = chain.id ORDER BY o.id"
     );
     find(db, dialect.statement(&sql, [dialect.list(heads), number(most)])).await
 }
@@ -87,11 +85,11 @@ pub(super) async fn unordered(
     after: i64,
     newest: i64,
     most: u64,
-) -> Result<Vec<Model>, DbErr> {
+) -> Result<Vec<Row>, DbErr> {
     let dialect = Dialect::of(db.get_database_backend())?;
-    let (due, lock) = (due(dialect, "o"), dialect.lock());
+    let (columns, due, lock) = (Row::columns(dialect), due(dialect, "o"), dialect.lock());
     let sql = format!(
-        "SELECT o.* FROM event_outbox o WHERE o.entity_key IS NULL AND o.id > $1 AND o.id <= $2 AND {due} \
+        "SELECT {columns} FROM event_outbox o WHERE o.entity_key IS NULL AND o.id > $1 AND o.id <= $2 AND {due} \
          ORDER BY o.entity_key, o.id LIMIT $3 {lock}"
     );
     find(db, dialect.statement(&sql, [after.into(), newest.into(), number(most)])).await
@@ -101,9 +99,9 @@ pub(super) async fn unordered(
 pub(super) async fn outlook(db: &impl ConnectionTrait, newest: i64) -> Result<Outlook, DbErr> {
     let dialect = Dialect::of(db.get_database_backend())?;
     let seconds = dialect.seconds_until("min(retry_at)");
-    let due = due(dialect, "o");
+    let (comes, due) = (dialect.comes("retry_at"), due(dialect, "o"));
     let sql = format!(
-        "SELECT (SELECT {seconds} FROM event_outbox WHERE retry_at IS NOT NULL) AS seconds, \
+        "SELECT (SELECT {seconds} FROM event_outbox WHERE retry_at IS NOT NULL AND {comes}) AS seconds, \
            (SELECT o.id FROM event_outbox o WHERE o.entity_key IS NULL AND o.id <= $1 AND {due} \
             ORDER BY o.entity_key, o.id LIMIT 1) AS id"
     );
@@ -138,8 +136,8 @@ pub(super) async fn refuse(db: &impl ConnectionTrait, id: i64, error: &str, paus
     Ok(())
 }
 
-async fn find(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<Model>, DbErr> {
-    Entity::find().from_raw_sql(statement).all(db).await
+async fn find(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<Row>, DbErr> {
+    db.query_all_raw(statement).await?.iter().map(Row::read).collect()
 }
 
 fn number(number: u64) -> Value {

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     hold::Retry,
+    lane::Lane,
     listener::{Wake, listen},
     sweep::{Sweeper, Swept, Trouble},
 };
@@ -74,15 +75,25 @@ pub struct Relay {
 pub struct RelayHandle {
     stop: CancellationToken,
     task: AbortOnDropHandle<()>,
+    publish_timeout: Duration,
 }
 
 impl RelayHandle {
-    /// Stops: what is on its way to RabbitMQ is confirmed and deleted first, for at most
-    /// [`publish_timeout`](RelaySettings::publish_timeout).
-    pub async fn stop(self) {
+    /// Stops: what is on its way to RabbitMQ is confirmed and deleted first. RabbitMQ may take
+    /// [`publish_timeout`](RelaySettings::publish_timeout) for it, the database as long again; what was not deleted by then
+    /// is published again by the next relay.
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the outbox's relay did not end by itself");
+        let limit = self.publish_timeout.saturating_mul(2);
+        match timeout(limit, &mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the outbox's relay did not end by itself"),
+            // It is dropped at once, and the database takes its transaction back.
+            Err(_) => tracing::error!(
+                "the outbox's relay was stopped after {}s: the database does not answer, and what RabbitMQ confirmed last \
+                 may be published again",
+                limit.as_secs_f32()
+            ),
         }
     }
 }
@@ -97,8 +108,9 @@ impl Relay {
     /// Starts it. Must be called inside a tokio runtime.
     pub fn start(self) -> RelayHandle {
         let stop = CancellationToken::new();
+        let publish_timeout = self.settings.publish_timeout;
         let task = tokio::spawn(self.keep_running(stop.clone()));
-        RelayHandle { stop, task: AbortOnDropHandle::new(task) }
+        RelayHandle { stop, task: AbortOnDropHandle::new(task), publish_timeout }
     }
 
     /// A panic is told of, and the relay begins anew: rows that it held are free again.
@@ -139,7 +151,8 @@ impl Relay {
             publish_timeout: settings.publish_timeout,
             retry: Retry { first: settings.first_retry, longest: settings.longest_retry },
             progress: false,
-            room: batch,
+            unordered: Lane::new(batch),
+            ordered: Lane::new(batch),
         }
     }
 }

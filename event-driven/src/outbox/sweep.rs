@@ -9,10 +9,11 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    batch::{Batch, Outcome},
-    event_outbox::Model,
+    batch::{Batch, Outcome, Refused},
     hold::{Hold, Retry},
+    lane::Lane,
     queries,
+    row::Row,
 };
 use crate::{client::Client, publisher::PublishError};
 
@@ -27,9 +28,10 @@ pub(super) struct Sweeper {
     pub(super) retry: Retry,
     /// Something was published since this was last set to `false`.
     pub(super) progress: bool,
-    /// The rows of the next batch: few after the broker was lost, so that a message which kills the connection does not
-    /// take the same ones with it again, and is alone in the end.
-    pub(super) room: u64,
+    /// Rows without a key, by their ids.
+    pub(super) unordered: Lane<i64>,
+    /// Keys, by their names.
+    pub(super) ordered: Lane<String>,
 }
 
 /// What a sweep has found.
@@ -55,13 +57,15 @@ impl Sweeper {
     pub(super) async fn sweep(&mut self) -> Result<Swept, Trouble> {
         let mut swept = Swept::default();
         let Some(newest) = queries::newest(&self.db).await? else { return Ok(swept) };
-        let (mut id, mut key) = (Some(0), Some(String::new()));
-        while (id.is_some() || key.is_some()) && !self.stop.is_cancelled() {
-            if let Some(after) = id {
-                id = self.unordered(after, newest, &mut swept).await?;
+        self.unordered.resume(self.unordered.after == 0);
+        self.ordered.resume(self.ordered.after.is_empty());
+        let (mut unordered, mut ordered) = (true, true);
+        while (unordered || ordered) && !self.stop.is_cancelled() {
+            if unordered {
+                unordered = self.publish_unordered(newest, &mut swept).await?;
             }
-            if let Some(after) = key {
-                key = self.ordered(&after, newest, &mut swept).await?;
+            if ordered {
+                ordered = self.publish_ordered(newest, &mut swept).await?;
             }
         }
         let outlook = queries::outlook(&self.db, newest).await?;
@@ -70,39 +74,46 @@ impl Sweeper {
         Ok(swept)
     }
 
-    /// A batch of rows without a key; where to go on.
-    async fn unordered(&mut self, after: i64, newest: i64, swept: &mut Swept) -> Result<Option<i64>, Trouble> {
+    /// A batch of rows without a key; whether there is more.
+    async fn publish_unordered(&mut self, newest: i64, swept: &mut Swept) -> Result<bool, Trouble> {
         let hold = Hold::begin(&self.db).await?;
-        let rows = hold.unordered(after, newest, self.room).await?;
+        let rows = hold.unordered(self.unordered.after, newest, self.unordered.room).await?;
         let last = rows.last().map(|row| row.id);
-        self.publish(hold, rows.into_iter().map(|row| vec![row]).collect(), swept).await?;
-        Ok(last)
+        let chains: Vec<_> = rows.into_iter().map(|row| vec![row]).collect();
+        let keys = number(&chains);
+        let outcome = self.publish(chains).await;
+        self.unordered.learn(keys, last.as_ref(), &outcome, self.batch);
+        self.settle(hold, outcome, swept).await?;
+        Ok(self.unordered.advance(last))
     }
 
-    /// A batch of keys; where to go on.
-    async fn ordered(&mut self, after: &str, newest: i64, swept: &mut Swept) -> Result<Option<String>, Trouble> {
-        let mut heads = queries::heads(&self.db, after, self.room).await?;
+    /// A batch of keys; whether there is more.
+    async fn publish_ordered(&mut self, newest: i64, swept: &mut Swept) -> Result<bool, Trouble> {
+        let mut heads = queries::heads(&self.db, &self.ordered.after, self.ordered.room).await?;
         let last = heads.last().map(|head| head.entity_key.clone());
         heads.retain(|head| head.is_due && head.id <= newest);
         if heads.is_empty() {
-            return Ok(last);
+            return Ok(self.ordered.advance(last));
         }
         let ids: Vec<_> = heads.iter().map(|head| head.id).collect();
         let hold = Hold::begin(&self.db).await?;
-        let chains = by_key(hold.chains(&ids, self.chain.min(self.room)).await?);
+        let chains = by_key(hold.chains(&ids, self.chain.min(self.ordered.room)).await?);
         swept.held_elsewhere |= chains.len() < ids.len();
-        self.publish(hold, chains, swept).await?;
-        Ok(last)
+        let keys = number(&chains);
+        let outcome = self.publish(chains).await;
+        self.ordered.learn(keys, last.as_ref(), &outcome, self.batch);
+        self.settle(hold, outcome, swept).await?;
+        Ok(self.ordered.advance(last))
     }
 
-    async fn publish(&mut self, hold: Hold, chains: Vec<Vec<Model>>, swept: &mut Swept) -> Result<(), Trouble> {
-        if chains.is_empty() {
-            return Ok(());
-        }
+    async fn publish(&self, chains: Vec<Vec<Row>>) -> Outcome {
         let batch = Batch { client: &self.client, timeout: self.publish_timeout, stop: &self.stop };
         let outcome = batch.publish(chains).await;
         tell(&outcome);
-        self.room = if outcome.broken.is_some() { 1 } else { (self.room * 2).min(self.batch) };
+        outcome
+    }
+
+    async fn settle(&mut self, hold: Hold, outcome: Outcome, swept: &mut Swept) -> Result<(), Trouble> {
         hold.settle(&outcome, self.retry, &self.stop).await?;
         swept.confirmed += outcome.confirmed.len();
         self.progress |= !outcome.confirmed.is_empty();
@@ -110,9 +121,13 @@ impl Sweeper {
     }
 }
 
+fn number(chains: &[Vec<Row>]) -> u64 {
+    u64::try_from(chains.len()).unwrap_or(u64::MAX)
+}
+
 /// Rows in the order of their ids, as one chain for each key.
-fn by_key(rows: Vec<Model>) -> Vec<Vec<Model>> {
-    let mut chains = std::collections::BTreeMap::<Option<String>, Vec<Model>>::new();
+fn by_key(rows: Vec<Row>) -> Vec<Vec<Row>> {
+    let mut chains = std::collections::BTreeMap::<Option<String>, Vec<Row>>::new();
     for row in rows {
         chains.entry(row.entity_key.clone()).or_default().push(row);
     }
@@ -121,15 +136,13 @@ fn by_key(rows: Vec<Model>) -> Vec<Vec<Model>> {
 
 /// One line a batch: a queue that is full refuses thousands.
 fn tell(outcome: &Outcome) {
-    if let Some((row, error)) = outcome.refused.first() {
+    if let Some(Refused { id, attempts, error }) = outcome.refused.first() {
         tracing::warn!(
             rows = outcome.refused.len(),
-            id = row.id,
-            message_id = row.message_id,
-            routing_key = row.routing_key,
-            attempts = row.attempts.saturating_add(1),
+            id,
+            attempts = attempts.saturating_add(1),
             %error,
-            "event {} of the outbox was not published and is tried again; later ones of its entity wait", row.id
+            "event {id} of the outbox was not published and is tried again; later ones of its entity wait"
         );
     }
 }
