@@ -149,7 +149,8 @@ async fn a_queue_deleted_under_its_consumer_is_declared_again() {
     channel.queue_delete("tasks".into(), QueueDeleteOptions::default()).await.unwrap();
     within(async {
         while let Err(error) = fixture.broker.publish(task("2")).await {
-            assert!(matches!(error, PublishError::Unroutable { .. }), "{error}");
+            // A quorum queue refuses while it is being deleted.
+            assert!(matches!(error, PublishError::Unroutable { .. } | PublishError::Nacked { .. }), "{error}");
         }
     })
     .await;
