@@ -48,7 +48,7 @@ pub use source::Source;
 
 use self::{background::Background, claim::Handled, deliveries::Untaken, health::HealthBoard, lane::Lane, link::Link};
 use crate::{
-    publisher::{ConnectionPublisher, Publication, PublishError},
+    publisher::{ConnectionPublisher, Publication, PublishError, disconnected, short_name},
     topology::{self, Declaration},
 };
 
@@ -220,7 +220,7 @@ impl Client {
     /// # Errors
     /// If RabbitMQ can't be asked.
     pub async fn depth(&self, queue: &str) -> Result<u64, PublishError> {
-        let name = crate::publisher::short_name("the queue's name", queue)?;
+        let name = short_name("the queue's name", queue)?;
         let ask = async {
             let channel = self.link()?.publishing.create_channel().await.map_err(disconnected)?;
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -315,8 +315,4 @@ pub(crate) fn deadline_after(time: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     let now = Instant::now();
     now.checked_add(time).unwrap_or(now + FAR)
-}
-
-fn disconnected(error: lapin::Error) -> PublishError {
-    PublishError::Disconnected(error.to_string())
 }

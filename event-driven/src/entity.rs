@@ -96,11 +96,11 @@ pub trait EventObject: Serialize + DeserializeOwned + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Subscriber, StartError>> + Send {
         async move {
             let handler = Arc::new(handler);
-            let settings = client.settings().subscriber.clone();
+            let settings = &client.settings().subscriber;
             let mut subscriber = Subscriber::default();
             for event_type in types {
                 let key = Self::event_key(event_type);
-                match client.subscribe_shared(key, &settings, Arc::clone(&handler)).await {
+                match client.subscribe_shared(key, settings, Arc::clone(&handler)).await {
                     Ok(queue) => subscriber = subscriber.and(queue),
                     // All or none.
                     Err(error) => {

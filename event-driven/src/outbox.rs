@@ -76,11 +76,11 @@
 //! ```
 
 mod batch;
+mod cursor;
 mod dialect;
 mod error;
 pub mod event_outbox;
 mod hold;
-mod lane;
 mod listener;
 mod migration;
 mod queries;

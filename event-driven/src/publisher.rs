@@ -28,7 +28,7 @@ use tokio::{
 pub use connection::ConnectionPublisher;
 pub use delay::MAX_DELAY;
 pub use error::PublishError;
-pub(crate) use error::short_name;
+pub(crate) use error::{disconnected, short_name};
 pub use event::EventDraft;
 #[cfg(feature = "axum")]
 pub(crate) use event::{event_payload, new_id};

@@ -87,8 +87,7 @@ impl Client {
         T: DeserializeOwned + Send + 'static,
         H: Handler<T>,
     {
-        let settings = self.settings().subscriber.clone();
-        self.subscribe_with(key, &settings, handler).await
+        self.subscribe_with(key, &self.settings().subscriber, handler).await
     }
 
     /// The same by other settings.
@@ -142,8 +141,7 @@ impl Client {
         H: Handler<T, R>,
     {
         let route = TaskRoute { action: Action::new(action)?, entity: Entity::new(entity)? };
-        let settings = self.settings().subscriber.clone();
-        self.serve_task_with(route, &settings, handler).await
+        self.serve_task_with(route, &self.settings().subscriber, handler).await
     }
 
     /// The same by other settings.

@@ -11,6 +11,7 @@ mod validate;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
+use event_driven::names;
 use serde::{Deserialize, Serialize};
 
 /// The settings of one process.
@@ -108,13 +109,12 @@ pub struct Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        // The wire contract's defaults: 24 h, 10,000 messages, 100 MiB.
         Self {
             durable_exchanges: true,
             queue_type: QueueType::Quorum,
-            queue_ttl: Duration::from_secs(24 * 60 * 60),
-            queue_max_messages: 10_000,
-            queue_max_bytes: ByteSize::mib(100),
+            queue_ttl: names::QUEUE_TTL,
+            queue_max_messages: names::QUEUE_MAX_MESSAGES,
+            queue_max_bytes: ByteSize(names::QUEUE_MAX_BYTES),
             task_keys: Vec::new(),
         }
     }
@@ -211,8 +211,8 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        // The wire contract's defaults: 3 s, 6 s, 12 s.
-        Self { retries: 3, delay: Duration::from_secs(3) }
+        // 3 s, 6 s, 12 s.
+        Self { retries: names::RETRIES, delay: names::RETRY_DELAY }
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
+    cursor::Cursor,
     hold::Retry,
-    lane::Lane,
     listener::{Wake, listen},
     sweep::{Sweeper, Swept, Trouble},
 };
@@ -151,8 +151,8 @@ impl Relay {
             publish_timeout: settings.publish_timeout,
             retry: Retry { first: settings.first_retry, longest: settings.longest_retry },
             progress: false,
-            unordered: Lane::new(batch),
-            ordered: Lane::new(batch),
+            unordered: Cursor::new(batch),
+            ordered: Cursor::new(batch),
         }
     }
 }

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     batch::{Batch, Outcome, Refused},
+    cursor::Cursor,
     hold::{Hold, Retry},
-    lane::Lane,
     queries,
     row::Row,
 };
@@ -29,9 +29,9 @@ pub(super) struct Sweeper {
     /// Something was published since this was last set to `false`.
     pub(super) progress: bool,
     /// Rows without a key, by their ids.
-    pub(super) unordered: Lane<i64>,
+    pub(super) unordered: Cursor<i64>,
     /// Keys, by their names.
-    pub(super) ordered: Lane<String>,
+    pub(super) ordered: Cursor<String>,
 }
 
 /// What a sweep has found.

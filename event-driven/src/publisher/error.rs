@@ -145,6 +145,7 @@ pub(super) fn text(what: &'static str, text: impl AsRef<str>) -> Result<ShortTex
     ShortText::new(text).map_err(|reason| PublishError::Text { what, reason })
 }
 
-pub(super) fn disconnected(error: lapin::Error) -> PublishError {
+/// The connection is gone, or the channel with it.
+pub(crate) fn disconnected(error: lapin::Error) -> PublishError {
     PublishError::Disconnected(error.to_string())
 }

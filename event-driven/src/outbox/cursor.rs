@@ -6,7 +6,7 @@ use super::batch::Outcome;
 
 /// One of the two orders in which rows are taken.
 #[derive(Debug)]
-pub(super) struct Lane<P> {
+pub(super) struct Cursor<P> {
     /// What the next batch follows. It stays where it is when a sweep ends early: what comes after it must be reached, too.
     pub(super) after: P,
     /// A sweep has begun behind the beginning.
@@ -18,7 +18,7 @@ pub(super) struct Lane<P> {
     suspects: u64,
 }
 
-impl<P: Clone + Default> Lane<P> {
+impl<P: Clone + Default> Cursor<P> {
     pub(super) fn new(room: u64) -> Self {
         Self { after: P::default(), is_resumed: false, room, suspects: 0 }
     }
