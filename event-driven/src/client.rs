@@ -12,6 +12,7 @@
 //! What a message means is decided by who consumes: [`subscriber`](crate::subscriber), or a program of its own.
 
 mod ack_window;
+mod allowance;
 mod background;
 mod claim;
 mod copying;
@@ -20,9 +21,11 @@ mod delivery;
 mod health;
 mod lane;
 mod link;
+mod prefetch;
 mod session;
 mod settings;
 mod source;
+mod subscriptions;
 mod supervisor;
 mod ticket;
 
@@ -33,7 +36,7 @@ use std::{
 
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -43,10 +46,11 @@ pub(crate) use claim::Claim;
 pub use deliveries::Deliveries;
 pub use delivery::{Original, RawDelivery, Receipt, Settlement};
 pub use health::Health;
+pub use prefetch::Prefetch;
 pub use settings::{ClientSettings, StartError};
 pub use source::Source;
 
-use self::{background::Background, claim::Handled, deliveries::Untaken, health::HealthBoard, lane::Lane, link::Link};
+use self::{background::Background, claim::Handled, deliveries::Untaken, health::HealthBoard, link::Link};
 use crate::{
     publisher::{ConnectionPublisher, Publication, PublishError, disconnected, short_name},
     topology::{self, Declaration},
@@ -60,6 +64,9 @@ const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 /// The part of the health board that tells of the link.
 const LINK: &str = "connection";
+
+/// The part that tells whether RabbitMQ takes messages.
+const OUTGOING: &str = "outgoing";
 
 /// A RabbitMQ server, as one service uses it. All clones share its connections.
 ///
@@ -180,26 +187,6 @@ impl Client {
         declared.unwrap_or_else(|_| Err(StartError::Stuck { address: address(), timeout: patience }))
     }
 
-    /// Starts to consume a queue that was declared. Each call shares the queue's messages with the others and has a
-    /// prefetch of its own.
-    pub fn consume(&self, source: Source) -> Deliveries {
-        let (out, inbox) = mpsc::channel(usize::from(source.prefetch.get()));
-        let stop = self.shared.stop.child_token();
-        let lanes = source.channels.get().min(source.prefetch.get());
-        let source = Arc::new(source);
-        for number in 0..lanes {
-            let lane = Lane::new(&source, number, lanes, out.clone(), stop.clone());
-            let run = move |shared| lane.clone().run(shared);
-            self.background.spawn_lane(supervisor::keep_alive("consumer", Arc::clone(&self.shared), run));
-        }
-        let deliveries = Deliveries::new(inbox, stop);
-        let mut untaken = self.shared.untaken();
-        // Those of subscriptions that were stopped by themselves.
-        untaken.retain(|untaken| !untaken.is_gone());
-        untaken.push(deliveries.untaken());
-        deliveries
-    }
-
     /// Publishes on the connection in use. Does not wait for a lost one to come back;
     /// [`Publisher`](crate::publisher::Publisher) does.
     ///
@@ -209,8 +196,8 @@ impl Client {
         self.link()?.outgoing.publish(publication).await
     }
 
-    /// Whether messages can come in and go out at this moment. A RabbitMQ that takes no messages because it is short of memory
-    /// or disk is not told of here: publishing waits.
+    /// Whether messages can come in and go out at this moment. That RabbitMQ takes no messages, because it is short of memory
+    /// or disk, is told here as soon as one is published; publishing waits then, and consuming goes on.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.shared.health.watch()
     }

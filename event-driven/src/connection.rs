@@ -59,6 +59,16 @@ pub enum ConnectError {
         /// What it did instead.
         reason: String,
     },
+    /// What answers closed the connection before it had said anything: a proxy or a container's port whose server is not
+    /// there yet, or something that is no RabbitMQ.
+    #[error(
+        "what listens at {address} does not speak AMQP 0-9-1 (it closed the connection during the handshake); check the port \
+         (5672, or 5671 for amqps)"
+    )]
+    HungUp {
+        /// Where, without the password.
+        address: String,
+    },
     /// The user or the password is wrong.
     #[error(
         "RabbitMQ at {address} refuses the user {user:?} or its password; check both, and that `rabbitmqctl list_users` \
@@ -100,6 +110,14 @@ impl ConnectError {
     pub fn may_pass(&self) -> bool {
         !matches!(self, Self::Address(_))
     }
+
+    /// Whether RabbitMQ may merely not be there yet. What was refused is refused again until somebody changes something.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::HungUp { .. } | Self::Other { .. } => true,
+            Self::Address(_) | Self::NotAmqp { .. } | Self::Credentials { .. } | Self::Vhost { .. } => false,
+        }
+    }
 }
 
 /// Connects once. Does not try again by itself, and what is lost later is not connected again.
@@ -127,13 +145,21 @@ pub async fn lost(connection: &Connection) {
     }
 }
 
+/// Waits until RabbitMQ takes messages, which it does unless it is short of memory or disk. What is sent meanwhile piles up in
+/// lapin, which writes nothing.
+pub(crate) async fn unblocked(connection: &Connection) {
+    while connection.status().blocked() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 fn explain(at: &Address, error: &lapin::Error) -> ConnectError {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
     let address = at.to_string();
     let not_amqp = |reason: String| ConnectError::NotAmqp { address: address.clone(), reason };
     match error.kind() {
         ErrorKind::IOError(io) if matches!(io.kind(), ConnectionAborted | ConnectionReset | UnexpectedEof) => {
-            not_amqp("it closed the connection during the handshake".to_owned())
+            ConnectError::HungUp { address }
         }
         ErrorKind::IOError(io) => ConnectError::Unreachable { address, reason: io.to_string() },
         ErrorKind::ParsingError(_) => not_amqp("it answers something else".to_owned()),

@@ -11,6 +11,7 @@ mod connection;
 mod delay;
 mod error;
 mod event;
+mod judgement;
 mod lane;
 mod publication;
 mod round;
@@ -50,7 +51,8 @@ pub struct PublisherSettings {
     pub lanes: usize,
     /// Most messages of one round on one lane.
     pub round: usize,
-    /// How long RabbitMQ may take to confirm a round. It takes long when it is short of memory or disk.
+    /// How long RabbitMQ may take to confirm a message. It takes long when it is short of memory or disk. What it does not
+    /// confirm soon holds up nothing else.
     pub timeout: Duration,
     /// How long a message is tried to be published, over lost connections too, once there is room for it.
     pub patience: Duration,

@@ -28,8 +28,8 @@ pub use error::TopologyError;
 pub use mismatch::{Current, Mismatch};
 pub use plan::{exchanges, plan};
 pub use probe::is_probe;
-pub use queues::MAX_RETRY_DELAY;
 pub(crate) use queues::delay;
+pub use queues::{DELIVERY_LIMIT, MAX_RETRY_DELAY};
 
 use crate::names;
 

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+#[path = "support/any_message.rs"]
+mod any_message;
+
 use std::collections::BTreeMap;
 
+use any_message::{any_header_name, any_json, any_value};
 use event_driven::{
     lapin::{
         BasicProperties,
-        types::{AMQPValue, DecimalValue, FieldTable},
+        types::{AMQPValue, FieldTable},
     },
     message::{
         DecodeError, EventMessage, JsonText, Malformed, MessageHeaders, Outcome, ShortText, TaskRequest,
@@ -181,60 +185,6 @@ fn an_event_is_an_object() {
 
 fn any_text() -> impl Strategy<Value = ShortText> {
     "[^\0]{1,60}".prop_map(|text| ShortText::new(text).unwrap())
-}
-
-fn any_json() -> impl Strategy<Value = serde_json::Value> {
-    let leaf = prop_oneof![
-        Just(serde_json::Value::Null),
-        any::<bool>().prop_map(Into::into),
-        any::<i64>().prop_map(Into::into),
-        "[^\0]{0,12}".prop_map(Into::into),
-    ];
-    leaf.prop_recursive(4, 32, 4, |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
-            proptest::collection::btree_map("[a-z\"é]{0,8}", inner, 0..4)
-                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-/// Names that mean something, and others.
-fn any_header_name() -> impl Strategy<Value = String> {
-    let known =
-        ["producer_app", "correlation_id", "x-attempt", "x-error", "x-status", "traceparent", "tracestate", "CC"];
-    prop_oneof![proptest::sample::select(known.to_vec()).prop_map(str::to_owned), "[a-zé-]{0,20}"]
-}
-
-/// A value of any type that AMQP has.
-fn any_value() -> impl Strategy<Value = AMQPValue> {
-    let leaf = prop_oneof![
-        any::<bool>().prop_map(AMQPValue::Boolean),
-        any::<i8>().prop_map(AMQPValue::ShortShortInt),
-        any::<u8>().prop_map(AMQPValue::ShortShortUInt),
-        any::<i16>().prop_map(AMQPValue::ShortInt),
-        any::<u16>().prop_map(AMQPValue::ShortUInt),
-        any::<i32>().prop_map(AMQPValue::LongInt),
-        any::<u32>().prop_map(AMQPValue::LongUInt),
-        any::<i64>().prop_map(AMQPValue::LongLongInt),
-        any::<u64>().prop_map(AMQPValue::Timestamp),
-        any::<f32>().prop_map(AMQPValue::Float),
-        any::<f64>().prop_map(AMQPValue::Double),
-        any::<(u8, u32)>().prop_map(|(scale, value)| AMQPValue::DecimalValue(DecimalValue { scale, value })),
-        any::<Vec<u8>>().prop_map(|bytes| AMQPValue::LongString(bytes.into())),
-        any::<Vec<u8>>().prop_map(|bytes| AMQPValue::ByteArray(bytes.into())),
-        ".{0,40}".prop_map(|text| AMQPValue::ShortString(text.as_str().into())),
-        Just(AMQPValue::Void),
-    ];
-    leaf.prop_recursive(40, 80, 3, |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..3).prop_map(|values| AMQPValue::FieldArray(values.into())),
-            proptest::collection::btree_map("[a-z]{0,5}", inner, 0..3).prop_map(|values| {
-                let values: BTreeMap<_, _> = values.into_iter().map(|(name, value)| (name.into(), value)).collect();
-                AMQPValue::FieldTable(FieldTable::from(values))
-            }),
-        ]
-    })
 }
 
 prop_compose! {

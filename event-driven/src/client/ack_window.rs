@@ -2,7 +2,7 @@
 //!
 //! Pure: knows delivery tags and nothing else. One `multiple` ack covers all up to the first delivery that is not done.
 //! A slow one would so hold back all that follow until the prefetch is used up; therefore, once half of the prefetch is done
-//! and held back, these are acked one by one.
+//! and held back, these are acked one by one; as is what waits behind the same delivery for some time.
 
 use std::collections::VecDeque;
 
@@ -25,6 +25,9 @@ enum State {
     Told,
 }
 
+/// How far ahead of the others a delivery may be seen: several consumers of a channel are read side by side.
+const AHEAD: usize = u16::MAX as usize;
+
 /// The deliveries of one channel that the broker was not told of yet, by tag.
 #[derive(Debug)]
 pub struct AckWindow {
@@ -35,20 +38,29 @@ pub struct AckWindow {
     open: usize,
     /// So many done and held back are acked one by one.
     patience: usize,
+    /// The first tag at the last look.
+    looked_at: u64,
 }
 
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
-        let patience = usize::from(prefetch).div_ceil(2).max(1);
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, patience }
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, patience: patience(prefetch), looked_at: 0 }
     }
 
-    /// A delivery came. Tags that are not the next one are a broken protocol and ignored.
+    /// From now on so many can be unsettled.
+    pub fn set_prefetch(&mut self, prefetch: u16) {
+        self.patience = patience(prefetch);
+    }
+
+    /// A delivery came. Those with lower tags that did not are on their way, and open. A tag far ahead is a broken protocol
+    /// and ignored.
     pub fn delivered(&mut self, tag: u64) {
-        if self.index(tag) == Some(self.states.len()) {
-            self.states.push_back(State::Open);
-            self.open += 1;
+        if self.index(tag).is_some_and(|index| index <= self.states.len() + AHEAD) {
+            while self.index(tag) >= Some(self.states.len()) {
+                self.states.push_back(State::Open);
+                self.open += 1;
+            }
         }
     }
 
@@ -75,6 +87,19 @@ impl AckWindow {
         if self.done >= self.patience {
             self.take_rest(&mut acks);
         }
+        acks
+    }
+
+    /// Whether something is done and held back.
+    pub fn holds_back(&self) -> bool {
+        self.done > 0
+    }
+
+    /// The acks to send now, called from time to time: nothing that is done is held back by a delivery that was the first
+    /// at the last call, too. Each that is takes room from those that could be delivered.
+    pub fn take_late(&mut self) -> Vec<Ack> {
+        let acks = if self.looked_at == self.first { self.take_all() } else { self.take() };
+        self.looked_at = self.first;
         acks
     }
 
@@ -122,6 +147,10 @@ impl AckWindow {
     }
 }
 
+fn patience(prefetch: u16) -> usize {
+    usize::from(prefetch).div_ceil(2).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -148,12 +177,53 @@ mod tests {
     fn what_is_unknown_or_told_is_not_acked() {
         let mut window = AckWindow::new(10);
         window.delivered(1);
-        window.delivered(5);
+        window.delivered(1 << 40);
         window.done(5);
         window.done(0);
         window.told(1);
         window.done(1);
         assert_eq!(window.take(), []);
+    }
+
+    #[test]
+    fn what_waits_behind_the_same_delivery_twice_is_acked() {
+        let mut window = AckWindow::new(100);
+        (1..=4).for_each(|tag| window.delivered(tag));
+        window.done(2);
+        assert_eq!(window.take_late(), []);
+        window.done(1);
+        assert_eq!(window.take(), [Ack { tag: 2, multiple: true }]);
+        window.done(4);
+        assert_eq!(window.take_late(), [], "another one is the first since");
+        assert!(window.holds_back());
+        assert_eq!(window.take_late(), [Ack { tag: 4, multiple: false }]);
+        assert!(!window.holds_back() && !window.is_settled());
+    }
+
+    #[test]
+    fn what_is_still_on_its_way_is_not_acked_by_what_came_after_it() {
+        let mut window = AckWindow::new(10);
+        window.delivered(3);
+        window.done(3);
+        assert_eq!(window.take(), []);
+        assert!(!window.is_settled());
+        for tag in [2, 1] {
+            window.delivered(tag);
+            window.done(tag);
+        }
+        assert_eq!(window.take(), [Ack { tag: 3, multiple: true }]);
+        assert!(window.is_settled());
+    }
+
+    #[test]
+    fn a_smaller_prefetch_holds_back_less() {
+        let mut window = AckWindow::new(100);
+        (1..=3).for_each(|tag| window.delivered(tag));
+        window.done(2);
+        window.done(3);
+        assert_eq!(window.take(), []);
+        window.set_prefetch(4);
+        assert_eq!(window.take(), [2, 3].map(|tag| Ack { tag, multiple: false }));
     }
 
     /// What RabbitMQ keeps of a channel.
@@ -175,13 +245,15 @@ mod tests {
         #[test]
         fn only_what_is_done_is_acked_and_that_once(
             prefetch in 1_u16..40,
-            steps in proptest::collection::vec((0_u8..8, any::<proptest::sample::Index>()), 1..400),
+            steps in proptest::collection::vec((0_u8..10, any::<proptest::sample::Index>()), 1..400),
         ) {
             let mut window = AckWindow::new(prefetch);
             let mut server = Server(BTreeSet::new());
             let (mut open, mut done, mut next) = (BTreeSet::new(), BTreeSet::new(), 1_u64);
+            // Sent by the server, and not read yet.
+            let mut on_way = Vec::new();
             let flush = |window: &mut AckWindow, server: &mut Server, done: &mut BTreeSet<u64>| {
-                for ack in window.take() {
+                for ack in if window.patience.is_multiple_of(2) { window.take() } else { window.take_late() } {
                     for tag in server.take(ack) {
                         prop_assert!(done.remove(&tag), "{} was acked but not done", tag);
                     }
@@ -192,10 +264,14 @@ mod tests {
                 let pick = (!open.is_empty()).then(|| *which.get(&open.iter().copied().collect::<Vec<u64>>()));
                 match (step, pick) {
                     (0..=2, _) if server.0.len() < usize::from(prefetch) => {
-                        window.delivered(next);
                         server.0.insert(next);
-                        open.insert(next);
+                        on_way.push(next);
                         next += 1;
+                    }
+                    (7..=8, _) if !on_way.is_empty() => {
+                        let tag = on_way.swap_remove(which.index(on_way.len()));
+                        window.delivered(tag);
+                        open.insert(tag);
                     }
                     (3..=5, Some(tag)) => {
                         window.done(tag);
@@ -209,8 +285,13 @@ mod tests {
                     }
                     _ => flush(&mut window, &mut server, &mut done)?,
                 }
-                prop_assert_eq!(window.is_settled(), open.is_empty());
+                prop_assert!(open.is_empty() || !window.is_settled());
             }
+            for tag in on_way {
+                window.delivered(tag);
+                open.insert(tag);
+            }
+            prop_assert_eq!(window.is_settled(), open.is_empty());
             for ack in window.take_all() {
                 for tag in server.take(ack) {
                     prop_assert!(done.remove(&tag), "{} was acked but not done", tag);

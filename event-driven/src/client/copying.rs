@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FIRST_PAUSE, Link, Original, Settlement, Source};
+use super::{FIRST_PAUSE, Link, Original, Settlement, Source, ticket::Tag};
 use crate::{
     backoff::Backoff,
     message::{dead_properties, retry_properties},
@@ -21,7 +21,7 @@ pub(super) struct Context {
 
 /// Publishes the copy until RabbitMQ has confirmed it, and gives the tag of the original, which may then be acked. Goes
 /// on for as long as the session lives: without the copy the original must not leave its queue.
-pub(super) async fn copy(context: Arc<Context>, tag: u64, original: Original, settlement: Settlement) -> u64 {
+pub(super) async fn copy(context: Arc<Context>, tag: Tag, original: Original, settlement: Settlement) -> Tag {
     let copy = Arc::new(publication(&context, original, &settlement));
     let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     while let Err(error) = context.link.copies.publish_shared(Arc::clone(&copy)).await {

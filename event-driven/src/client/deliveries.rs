@@ -1,11 +1,14 @@
 //! Where the lanes of a queue put what was delivered, and where it is taken from.
 
-use std::sync::{Arc, Weak};
+use std::{
+    num::NonZeroU16,
+    sync::{Arc, Weak},
+};
 
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::RawDelivery;
+use super::{Client, Prefetch, RawDelivery, Source, lane::Lane, supervisor};
 
 type Shelf = Mutex<mpsc::Receiver<RawDelivery>>;
 
@@ -15,12 +18,18 @@ type Shelf = Mutex<mpsc::Receiver<RawDelivery>>;
 pub struct Deliveries {
     /// What nobody has taken yet; no more than the prefetch.
     shelf: Arc<Shelf>,
+    prefetch: Prefetch,
     stop: CancellationToken,
 }
 
 impl Deliveries {
-    pub(super) fn new(shelf: mpsc::Receiver<RawDelivery>, stop: CancellationToken) -> Self {
-        Self { shelf: Arc::new(Mutex::new(shelf)), stop }
+    pub(super) fn new(shelf: mpsc::Receiver<RawDelivery>, prefetch: Prefetch, stop: CancellationToken) -> Self {
+        Self { shelf: Arc::new(Mutex::new(shelf)), prefetch, stop }
+    }
+
+    /// How many deliveries of this queue may be unsettled at once, to be changed at any time.
+    pub fn prefetch(&self) -> Prefetch {
+        self.prefetch.clone()
     }
 
     /// The next delivery; `None` once consuming was stopped, and only then. Nothing is lost if the future is dropped.
@@ -51,6 +60,35 @@ impl Deliveries {
     /// For the client, which gives back at its stop what nobody asks for.
     pub(super) fn untaken(&self) -> Untaken {
         Untaken(Arc::downgrade(&self.shelf))
+    }
+}
+
+impl Client {
+    /// Starts to consume a queue that was declared. Each call shares the queue's messages with the others and has a
+    /// prefetch of its own.
+    pub fn consume(&self, source: Source) -> Deliveries {
+        let most = source.prefetch;
+        self.consume_from(source, most)
+    }
+
+    /// The same, beginning with a smaller prefetch than the source's.
+    pub fn consume_from(&self, source: Source, first: NonZeroU16) -> Deliveries {
+        let (out, inbox) = mpsc::channel(usize::from(source.prefetch.get()));
+        let stop = self.shared.stop.child_token();
+        let prefetch = Prefetch::new(source.prefetch, first);
+        let lanes = source.channels.get().min(source.prefetch.get());
+        let source = Arc::new(source);
+        for number in 0..lanes {
+            let lane = Lane::new(&source, prefetch.share(number, lanes), out.clone(), stop.clone());
+            let run = move |shared| lane.clone().run(shared);
+            self.background.spawn_lane(supervisor::keep_alive("consumer", Arc::clone(&self.shared), run));
+        }
+        let deliveries = Deliveries::new(inbox, prefetch, stop);
+        let mut untaken = self.shared.untaken();
+        // Those of subscriptions that were stopped by themselves.
+        untaken.retain(|untaken| !untaken.is_gone());
+        untaken.push(deliveries.untaken());
+        deliveries
     }
 }
 

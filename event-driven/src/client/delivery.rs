@@ -86,6 +86,13 @@ impl Receipt {
         self.0.as_ref().is_none_or(Ticket::is_void)
     }
 
+    /// Returns when it can no longer be settled.
+    pub async fn voided(&self) {
+        if let Some(ticket) = &self.0 {
+            ticket.voided().await;
+        }
+    }
+
     /// As [`RawDelivery::settle`], for who took the delivery apart.
     pub fn settle(mut self, original: Original, settlement: Settlement) {
         if let Some(ticket) = self.0.take() {

@@ -1,12 +1,13 @@
 //! One consuming channel, begun anew whenever it ends before it should.
 
-use std::{num::NonZeroU16, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     FIRST_PAUSE, Link, RawDelivery, Shared, Source,
+    prefetch::Share,
     session::{End, Session},
 };
 use crate::backoff::Backoff;
@@ -15,8 +16,7 @@ use crate::backoff::Backoff;
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub(super) source: Arc<Source>,
-    number: u16,
-    pub(super) prefetch: u16,
+    pub(super) share: Share,
     pub(super) out: mpsc::Sender<RawDelivery>,
     /// No more deliveries of this queue are wanted.
     pub(super) stop: CancellationToken,
@@ -39,16 +39,14 @@ impl Drop for Consuming {
 }
 
 impl Lane {
-    /// Lane `number` of `lanes`, which all together have the source's prefetch.
+    /// A lane with this share of the prefetch.
     pub(super) fn new(
         source: &Arc<Source>,
-        number: u16,
-        lanes: u16,
+        share: Share,
         out: mpsc::Sender<RawDelivery>,
         stop: CancellationToken,
     ) -> Self {
-        let prefetch = share(source.prefetch, lanes, number);
-        Self { source: Arc::clone(source), number, prefetch, out, stop }
+        Self { source: Arc::clone(source), share, out, stop }
     }
 
     /// Consumes until that is stopped and all that this lane delivered is settled.
@@ -131,7 +129,7 @@ impl Lane {
     }
 
     fn name(&self) -> String {
-        format!("consumer {} of {}", self.number, self.source.queue)
+        format!("consumer {} of {}", self.share.number, self.source.queue)
     }
 }
 
@@ -152,25 +150,5 @@ async fn next_link(stop: &CancellationToken, links: &mut Links) -> Option<Arc<Li
         biased;
         () = stop.cancelled() => None,
         link = links.wait_for(up) => link.ok()?.clone(),
-    }
-}
-
-/// The prefetch of one lane of several; all together are the whole.
-fn share(prefetch: NonZeroU16, lanes: u16, number: u16) -> u16 {
-    prefetch.get() / lanes + u16::from(number < prefetch.get() % lanes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shares_of_the_prefetch_add_up() {
-        for (prefetch, lanes) in [(256, 4), (7, 4), (4, 4), (1, 1)] {
-            let prefetch = NonZeroU16::new(prefetch).unwrap();
-            let shares: Vec<u16> = (0..lanes).map(|number| share(prefetch, lanes, number)).collect();
-            assert_eq!(shares.iter().sum::<u16>(), prefetch.get());
-            assert!(shares.iter().all(|share| *share > 0));
-        }
     }
 }

@@ -1,12 +1,14 @@
 //! The connections of one generation, and what publishes over them.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use lapin::Connection;
-use tokio::sync::Notify;
+use futures_util::{StreamExt, stream::BoxStream};
+use lapin::{Connection, Event};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{ClientSettings, StartError};
 use crate::{
@@ -29,8 +31,19 @@ pub(super) struct Link {
     pub(super) copies: ConnectionPublisher,
     /// What the service publishes.
     pub(super) outgoing: ConnectionPublisher,
+    /// What RabbitMQ says of the connection that publishes.
+    said: Said,
     noticed: Notify,
     reason: Mutex<Option<String>>,
+}
+
+/// What RabbitMQ says of a connection.
+struct Said(AsyncMutex<BoxStream<'static, Event>>);
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Said")
+    }
 }
 
 impl Link {
@@ -42,6 +55,7 @@ impl Link {
         };
         let consuming = connect(&settings(client.service.to_string())).await?;
         let publishing = Arc::new(connect(&settings(format!("{} (publishing)", client.service))).await?);
+        let said = Said(AsyncMutex::new(publishing.events_listener().boxed()));
         let prepare = async {
             declare(&consuming, plan).await?;
             let copies = ConnectionPublisher::new(Arc::clone(&publishing), &client.publisher).await?;
@@ -56,7 +70,8 @@ impl Link {
             () = lost(&publishing) => return Err(StartError::Lost { address: address() }),
             () = tokio::time::sleep(timeout) => return Err(StartError::Stuck { address: address(), timeout }),
         };
-        Ok(Self { consuming, publishing, copies, outgoing, noticed: Notify::new(), reason: Mutex::default() })
+        let (noticed, reason) = (Notify::new(), Mutex::default());
+        Ok(Self { consuming, publishing, copies, outgoing, said, noticed, reason })
     }
 
     /// Declares the topology again: something of it was deleted.
@@ -77,6 +92,21 @@ impl Link {
     pub(super) fn notice(&self, reason: String) {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.noticed.notify_one();
+    }
+
+    /// Waits until RabbitMQ takes no messages any more, and says why; or, then with none, until it takes them again. Loses
+    /// nothing when it is dropped.
+    pub(super) async fn blocked(&self) -> Option<String> {
+        let mut said = self.said.0.lock().await;
+        loop {
+            match said.next().await {
+                Some(Event::ConnectionBlocked(reason)) => return Some(reason),
+                Some(Event::ConnectionUnblocked) => return None,
+                Some(_) => {}
+                // The connection is gone, which `down` tells.
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Waits until a connection is gone, and says why.

@@ -6,24 +6,31 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use lapin::{
-    Channel, Consumer,
-    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
-    types::{FieldTable, ShortString},
+    Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicNackOptions},
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Interval, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AckWindow, Link, RawDelivery, Receipt, Shared, Source, copying,
+    Ack, AckWindow, Link, RawDelivery, Receipt, Shared, Source, copying,
     lane::{Consuming, Lane},
-    ticket::{Settled, Ticket},
+    subscriptions::{ConsumerId, Next, Subscriptions},
+    ticket::{Settled, Tag, Ticket},
 };
 use crate::{message::first_routing_key, names::TASKS_QUEUE, topology::is_probe};
 
 /// How long RabbitMQ may take to cancel a consumer. On a link that was cut without a word it never does.
 const CANCEL: Duration = Duration::from_secs(5);
+
+/// How often it is looked at what is done and held back by a slower delivery.
+const LATE: Duration = Duration::from_millis(50);
 
 /// Why a session is over.
 #[derive(Debug)]
@@ -40,7 +47,7 @@ pub(super) struct Session {
     link: Arc<Link>,
     copying: Arc<copying::Context>,
     channel: Channel,
-    consumer: Consumer,
+    subscriptions: Subscriptions,
     window: AckWindow,
     /// Kept open by `tell`, so that it does not end while nothing is unsettled.
     settled: mpsc::Receiver<Settled>,
@@ -48,7 +55,8 @@ pub(super) struct Session {
     out: mpsc::Sender<RawDelivery>,
     /// Taken from the channel, and no room for it in `out` yet.
     waiting: Option<RawDelivery>,
-    copies: JoinSet<u64>,
+    late: Interval,
+    copies: JoinSet<Tag>,
     stop: CancellationToken,
     closed: CancellationToken,
 }
@@ -56,11 +64,9 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(lane: &Lane, link: &Arc<Link>, shared: &Shared) -> Result<Self, lapin::Error> {
         let channel = link.consuming.create_channel().await?;
-        channel.basic_qos(lane.prefetch, BasicQosOptions::default()).await?;
-        let (queue, tag) = (lane.source.queue.as_str().into(), ShortString::default());
-        let consumer = channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await?;
+        let subscriptions = Subscriptions::open(channel.clone(), &lane.source.queue, lane.share.clone()).await?;
         // Room for one settlement of each delivery that can be unsettled.
-        let (tell, settled) = mpsc::channel(usize::from(lane.prefetch));
+        let (tell, settled) = mpsc::channel(usize::from(lane.share.most).max(1));
         let copying =
             copying::Context { link: Arc::clone(link), source: Arc::clone(&lane.source), plan: shared.plan() };
         Ok(Self {
@@ -68,12 +74,13 @@ impl Session {
             link: Arc::clone(link),
             copying: Arc::new(copying),
             channel,
-            consumer,
-            window: AckWindow::new(lane.prefetch),
+            window: AckWindow::new(subscriptions.wanted()),
+            subscriptions,
             settled,
             tell,
             out: lane.out.clone(),
             waiting: None,
+            late: late(),
             copies: JoinSet::new(),
             stop: lane.stop.clone(),
             closed: shared.closed.clone(),
@@ -106,10 +113,14 @@ impl Session {
                 () = stop.cancelled() => return Ok(None),
                 Some(settled) = self.settled.recv() => self.settle(settled).await?,
                 Some(copied) = self.copies.join_next() => self.copied(copied).await?,
-                next = self.consumer.next(), if self.waiting.is_none() => match next {
-                    Some(Ok(delivery)) => self.delivered(delivery),
-                    Some(Err(error)) => return Err(error),
-                    None => return Ok(Some(End::Lost("RabbitMQ cancelled the consumer".to_owned()))),
+                _ = self.late.tick(), if self.window.holds_back() => {
+                    let acks = self.window.take_late();
+                    self.ack(acks).await?;
+                }
+                next = self.subscriptions.next(), if self.waiting.is_none() => match next? {
+                    Next::Delivery(from, delivery) => self.delivered(from, delivery),
+                    Next::Prefetch(prefetch) => self.window.set_prefetch(prefetch),
+                    Next::Lost(reason) => return Ok(Some(End::Lost(reason.to_owned()))),
                 },
                 room = out.reserve(), if self.waiting.is_some() => match room {
                     Ok(room) => if let Some(delivery) = self.waiting.take() { room.send(delivery) },
@@ -140,20 +151,20 @@ impl Session {
 
     /// No more deliveries; those on their way are given back.
     async fn cancel(&mut self) -> Result<(), lapin::Error> {
-        self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default()).await?;
+        self.subscriptions.cancel().await?;
         // Dropping a delivery releases it.
         drop(self.waiting.take());
-        while let Some(Ok(delivery)) = self.consumer.next().await {
+        while let Some((from, delivery)) = self.subscriptions.last().await {
             self.window.delivered(delivery.delivery_tag);
-            self.release(delivery.delivery_tag).await?;
+            self.release(Tag { number: delivery.delivery_tag, from }).await?;
         }
         Ok(())
     }
 
-    fn delivered(&mut self, delivery: lapin::message::Delivery) {
-        let tag = delivery.delivery_tag;
-        self.window.delivered(tag);
-        let ticket = Ticket { tag, settled: self.tell.clone() };
+    fn delivered(&mut self, from: ConsumerId, delivery: Delivery) {
+        let number = delivery.delivery_tag;
+        self.window.delivered(number);
+        let ticket = Ticket { tag: Tag { number, from }, settled: self.tell.clone() };
         if self.source.queue == TASKS_QUEUE && is_probe(&delivery.properties, &delivery.data) {
             ticket.acknowledge();
             return;
@@ -179,7 +190,7 @@ impl Session {
 
     async fn record(&mut self, settled: Settled) -> Result<(), lapin::Error> {
         match settled {
-            Settled::Ack { tag } => self.window.done(tag),
+            Settled::Ack { tag } => self.done(tag),
             Settled::Release { tag } => self.release(tag).await?,
             Settled::Copy { tag, original, settlement } => {
                 // At most one for each unsettled delivery.
@@ -189,9 +200,9 @@ impl Session {
         Ok(())
     }
 
-    async fn copied(&mut self, copied: Result<u64, tokio::task::JoinError>) -> Result<(), lapin::Error> {
+    async fn copied(&mut self, copied: Result<Tag, tokio::task::JoinError>) -> Result<(), lapin::Error> {
         match copied {
-            Ok(tag) => self.window.done(tag),
+            Ok(tag) => self.done(tag),
             // Which one is unknown; the channel must end, so that RabbitMQ delivers the original again.
             Err(error) => {
                 tracing::error!(%error, "copying a message failed");
@@ -200,7 +211,7 @@ impl Session {
             }
         }
         while let Some(Ok(tag)) = self.copies.try_join_next() {
-            self.window.done(tag);
+            self.done(tag);
         }
         self.flush().await
     }
@@ -208,14 +219,31 @@ impl Session {
     async fn flush(&mut self) -> Result<(), lapin::Error> {
         // At the end nothing is held back: what is not acked when the channel closes is done twice.
         let acks = if self.stop.is_cancelled() { self.window.take_all() } else { self.window.take() };
+        self.ack(acks).await
+    }
+
+    async fn ack(&mut self, acks: Vec<Ack>) -> Result<(), lapin::Error> {
         for ack in acks {
             self.channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple }).await?;
         }
         Ok(())
     }
 
-    async fn release(&mut self, tag: u64) -> Result<(), lapin::Error> {
-        self.window.told(tag);
-        self.channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).await
+    /// It may be acked.
+    fn done(&mut self, tag: Tag) {
+        self.window.done(tag.number);
+        self.subscriptions.settled(tag.from);
     }
+
+    async fn release(&mut self, tag: Tag) -> Result<(), lapin::Error> {
+        self.window.told(tag.number);
+        self.subscriptions.settled(tag.from);
+        self.channel.basic_nack(tag.number, BasicNackOptions { multiple: false, requeue: true }).await
+    }
+}
+
+fn late() -> Interval {
+    let mut late = tokio::time::interval(LATE);
+    late.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    late
 }

@@ -80,3 +80,15 @@ pub enum StartError {
     #[error("no channel to publish on: {0}")]
     Publisher(#[from] PublishError),
 }
+
+impl StartError {
+    /// Whether RabbitMQ may merely not be there yet, so that the same may succeed a little later.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Connection(error) => error.is_outage(),
+            Self::Topology(TopologyError::Connection(_)) | Self::Stuck { .. } | Self::Lost { .. } => true,
+            Self::Publisher(error) => error.may_pass(),
+            Self::Topology(_) | Self::Name(_) | Self::Handled { .. } | Self::Stopped => false,
+        }
+    }
+}

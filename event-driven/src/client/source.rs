@@ -19,7 +19,8 @@ pub struct Source {
     pub dead_exchange: String,
     /// The key that leads to the dead-letter queue.
     pub dead_key: String,
-    /// Most deliveries that are unsettled at once, over all channels.
+    /// Most deliveries that are unsettled at once, over all channels; [`Deliveries::prefetch`](super::Deliveries::prefetch)
+    /// can ask for less at any time.
     pub prefetch: NonZeroU16,
     /// Channels that consume and share the prefetch; not more than the prefetch. A slow handler can hold back acks of
     /// its own channel only.

@@ -1,10 +1,10 @@
 //! Keeps a link to RabbitMQ, and keeps background tasks running.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, pin::pin, sync::Arc};
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{FIRST_PAUSE, LINK, Link, Shared};
+use super::{FIRST_PAUSE, LINK, Link, OUTGOING, Shared};
 use crate::backoff::Backoff;
 
 /// Waits for the end of the link and makes the next one, until the client is closed.
@@ -17,20 +17,43 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn keep_link(shared: &Shared) {
+    // The other connection of a broken link may still be there, with consumers on it; closing it may take seconds. Those
+    // that were lost before are dropped.
+    let mut _closing = None;
     loop {
         let link = shared.link.borrow().clone();
         if let Some(link) = link {
             shared.health.well(LINK);
-            let reason = link.down().await;
+            let reason = watch(shared, &link).await;
             tracing::warn!(reason, "the connection to RabbitMQ is lost; connecting again");
             shared.health.trouble(LINK, &reason);
+            shared.health.well(OUTGOING);
             shared.link.send_replace(None);
-            // The other of the two connections may still be there, with consumers on it.
-            link.close().await;
+            _closing = Some(AbortOnDropHandle::new(tokio::spawn(async move { link.close().await })));
         }
         let link = reconnect(shared).await;
         tracing::info!("connected to RabbitMQ again");
         shared.link.send_replace(Some(Arc::new(link)));
+    }
+}
+
+/// Waits for the end of the link, and says why it came. Meanwhile tells whether RabbitMQ takes messages.
+async fn watch(shared: &Shared, link: &Link) -> String {
+    let mut down = pin!(link.down());
+    loop {
+        tokio::select! {
+            reason = &mut down => return reason,
+            blocked = link.blocked() => match blocked {
+                Some(reason) => {
+                    tracing::warn!(reason, "RabbitMQ takes no messages; publishing waits");
+                    shared.health.trouble(OUTGOING, &format!("RabbitMQ takes no messages: {reason}"));
+                }
+                None => {
+                    tracing::info!("RabbitMQ takes messages again");
+                    shared.health.well(OUTGOING);
+                }
+            },
+        }
     }
 }
 

@@ -7,12 +7,14 @@
 //! - `x-death` and what belongs to it, on a retry: RabbitMQ drops a message that it takes to run in a circle; and
 //!   `x-delivery-count`, which RabbitMQ writes anew.
 
+use std::cmp::Reverse;
+
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, LongString, ShortString},
 };
 
-use super::size::field_size;
+use super::{ShortText, size::field_size};
 use crate::names::{Attempt, header};
 
 /// Longest error in a header: AMQP has all headers of a message in one frame, of 128 KiB by default.
@@ -90,12 +92,27 @@ fn with_notes(
 
 /// Leaves out the largest headers until the rest fits into a frame: the message almost filled one before.
 fn shrink(headers: &mut Headers<'_>, max_bytes: usize) {
-    while size(headers) > max_bytes {
-        let largest = headers.iter().enumerate().max_by_key(|(_, header)| size(std::slice::from_ref(header)));
-        let Some((largest, _)) = largest else { return };
-        let (name, _) = headers.swap_remove(largest);
-        tracing::warn!(header = name, "a header has no room in the copy of a message and is left out");
+    let mut left = size(headers);
+    if left <= max_bytes {
+        return;
     }
+    // There may be tens of thousands, each of a few bytes.
+    headers.sort_by_cached_key(|(name, value)| (is_needed(name, value), Reverse(field_size(name, value))));
+    let too_many = headers.iter().take_while(|(name, value)| {
+        let gone = left > max_bytes && !is_needed(name, value);
+        left -= if gone { field_size(name, value) } else { 0 };
+        gone
+    });
+    let count = too_many.count();
+    let largest = headers.first().map_or("", |(name, _)| name);
+    tracing::warn!(header = largest, count, "headers have no room in the copy of a message and are left out");
+    headers.drain(..count);
+}
+
+/// Without these the copy would be another message, or none. A longer one is refused anyway.
+fn is_needed(name: &str, value: &AMQPValue) -> bool {
+    let needed = [header::ATTEMPT, header::PRODUCER_APP, header::CORRELATION_ID].contains(&name);
+    needed && field_size(name, value) <= field_size(name, &AMQPValue::LongString("".into())) + ShortText::MAX_LENGTH
 }
 
 /// Bytes of the headers on the wire.
@@ -190,6 +207,37 @@ mod tests {
         let original = with_headers(&[("huge", text(100_000)), ("large", text(20_000)), ("small", text(10))]);
         let dead = dead_properties(&original, "k", &"e".repeat(9_000), 30_000);
         assert_eq!(names(&dead), ["large", "small", "x-error", "x-routing-key"]);
+    }
+
+    /// As many as fill a frame, each smaller than what a copy needs: without it the copy would be another message.
+    #[test]
+    fn a_frame_full_of_tiny_headers_keeps_what_the_contract_asks_for() {
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        let tiny = (0..16_000).map(|n| format!("{n:x}"));
+        let mut headers: Vec<(String, AMQPValue)> = tiny.map(|name| (name, AMQPValue::Void)).collect();
+        headers.push((header::PRODUCER_APP.to_owned(), text("shop")));
+        headers.push((header::CORRELATION_ID.to_owned(), text(&"c".repeat(255))));
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let (original, max_bytes) = (with_headers(&headers), size(&headers));
+        let begun = std::time::Instant::now();
+        let retry = retry_properties(&original, "k", Attempt::new(2), &"e".repeat(9_000), max_bytes);
+        // A message may not cost more because somebody filled it so.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "it took {:?}", begun.elapsed());
+        let names = names(&retry);
+        for name in [header::ATTEMPT, header::PRODUCER_APP, header::CORRELATION_ID, header::ERROR] {
+            assert!(names.iter().any(|kept| kept == name), "{name} is lost");
+        }
+        let kept = names.len();
+        assert!((10_000..16_000).contains(&kept), "{kept} are kept");
+        let table = retry.headers().as_ref().unwrap();
+        assert!(super::super::size::headers_size(table) <= max_bytes);
+    }
+
+    /// One that is longer than the contract allows is refused with or without it.
+    #[test]
+    fn a_producer_that_fills_the_frame_is_left_out() {
+        let original = with_headers(&[(header::PRODUCER_APP, AMQPValue::LongString("x".repeat(50_000).into()))]);
+        assert_eq!(names(&dead_properties(&original, "k", "e", 30_000)), ["x-error", "x-routing-key"]);
     }
 
     #[test]

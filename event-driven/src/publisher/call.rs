@@ -103,8 +103,7 @@ impl Booth {
     async fn call(&self, mut publication: Publication) -> Result<Outcome, PublishError> {
         let (queue, mut replies) = self.reply_queue().await.map_err(error::disconnected)?;
         publication.properties = publication.properties.with_reply_to(queue);
-        let published = round::publish(&self.channel, &[Arc::new(publication)]).await;
-        published.into_iter().collect::<Result<(), PublishError>>()?;
+        round::publish_alone(&self.channel, &publication).await?;
         let reply = match replies.next().await {
             Some(Ok(reply)) => Outcome::decode(&reply.properties, &reply.data),
             Some(Err(error)) => return Err(error::disconnected(error)),

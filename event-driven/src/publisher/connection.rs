@@ -3,12 +3,13 @@
 //! Like a group commit: each lane (a channel of its own) sends all that is waiting, then waits for RabbitMQ's answers to
 //! all of them. No timer is involved, so one message alone goes out at once and a thousand share a round trip. And when
 //! all answers of a round are there, a message that RabbitMQ returned as unroutable can be told from its neighbours for
-//! certain: RabbitMQ's returns carry no number, only the message itself.
+//! certain: RabbitMQ's returns carry no number, only the message itself. What a round still waits for after a moment is
+//! waited for aside.
 
 use std::sync::Arc;
 
 use lapin::Connection;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use super::{Publication, PublishError, PublisherSettings, error, lane};
 
@@ -44,8 +45,9 @@ impl ConnectionPublisher {
         // Publishers wait in `publish` when this is full: what RabbitMQ does not take is not piled up here.
         let (requests, waiting) = mpsc::channel(settings.round.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
+        let late = Arc::new(Semaphore::new(lane::LATE_ROUNDS));
         for _ in 0..lanes {
-            let lane = lane::Lane::open(Arc::clone(&connection), settings.clone()).await?;
+            let lane = lane::Lane::open(Arc::clone(&connection), settings.clone(), Arc::clone(&late)).await?;
             tokio::spawn(lane.run(Arc::clone(&waiting)));
         }
         Ok(Self { requests, max_frame: max_frame(&connection) })

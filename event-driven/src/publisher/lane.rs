@@ -1,29 +1,44 @@
 //! One channel of a publisher, and the task that publishes on it, round by round.
+//!
+//! A queue that takes its time with its confirms must not hold up what goes to others. So a round that is not complete
+//! after a moment is finished aside: it keeps its channel, and the lane goes on with a fresh one.
 
 use std::{sync::Arc, time::Duration};
 
 use lapin::{Channel, Connection, options::ConfirmSelectOptions};
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    sync::{Mutex, Semaphore, mpsc},
+    time::Instant,
+};
 
-use super::{PublishError, PublisherSettings, connection::Request, error::disconnected, round};
-use crate::connection::lost;
+use super::{PublishError, PublisherSettings, connection::Request, error::disconnected, round::Round};
+use crate::connection::{lost, unblocked};
 
-/// How long RabbitMQ may take to close a channel.
-const CLOSE: Duration = Duration::from_secs(2);
+/// How long the lane waits for the answers of a round.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Most rounds that are finished aside, over all lanes of a connection; each has a channel of its own. With more, lanes
+/// wait.
+pub(super) const LATE_ROUNDS: usize = 64;
 
 /// A lane: publishes what is waiting, waits for the answers, and again.
 pub(super) struct Lane {
     connection: Arc<Connection>,
     settings: PublisherSettings,
-    channel: Channel,
+    channel: Option<Channel>,
+    late: Arc<Semaphore>,
 }
 
 type Waiting = Arc<Mutex<mpsc::Receiver<Request>>>;
 
 impl Lane {
-    pub(super) async fn open(connection: Arc<Connection>, settings: PublisherSettings) -> Result<Self, PublishError> {
-        let channel = open_channel(&connection).await.map_err(disconnected)?;
-        Ok(Self { connection, settings, channel })
+    pub(super) async fn open(
+        connection: Arc<Connection>,
+        settings: PublisherSettings,
+        late: Arc<Semaphore>,
+    ) -> Result<Self, PublishError> {
+        let channel = Some(open_channel(&connection).await.map_err(disconnected)?);
+        Ok(Self { connection, settings, channel, late })
     }
 
     /// Ends when the last publisher is gone, or the connection.
@@ -44,13 +59,9 @@ impl Lane {
     }
 
     async fn publish(&mut self, requests: Vec<Request>) {
-        let unanswered = self.round(requests).await;
         // The channel was closed. One message is the cause; alone on a fresh channel each shows whether it is the one.
-        for request in unanswered {
-            let alone = self.round(vec![request]).await;
-            for request in alone {
-                answer(request, Err(PublishError::gone()));
-            }
+        for request in self.round(requests).await {
+            self.round(vec![request]).await;
         }
     }
 
@@ -59,65 +70,72 @@ impl Lane {
         if requests.is_empty() {
             return requests;
         }
-        if let Err(error) = self.renew_channel().await {
-            return answer_all(requests, &error);
-        }
-        let alone = requests.len() == 1;
-        let publications: Vec<_> = requests.iter().map(|request| Arc::clone(&request.publication)).collect();
-        let round = round::publish(&self.channel, &publications);
-        // Without all answers of the round none can be told for certain: whoever asked must ask again.
-        let results = tokio::select! {
-            results = round => results,
-            () = lost(&self.connection) => return answer_all(requests, &PublishError::gone()),
-            () = tokio::time::sleep(self.settings.timeout) => {
-                self.give_up_channel().await;
-                return answer_all(requests, &PublishError::TimedOut(self.settings.timeout));
+        let deadline = Instant::now() + self.settings.timeout;
+        let channel = match self.channel_by(deadline).await {
+            Ok(channel) => channel,
+            Err(error) => {
+                requests.into_iter().for_each(|Request { answer, .. }| {
+                    // Who no longer waits does not want to know.
+                    let _ = answer.send(Err(error.clone()));
+                });
+                return Vec::new();
             }
         };
-        let mut unanswered = Vec::new();
-        for (request, result) in requests.into_iter().zip(results) {
-            match result {
-                Err(PublishError::Refused(_)) if !alone => unanswered.push(request),
-                result => answer(request, result),
+        let mut round = Round::new(channel.clone(), requests);
+        tokio::select! {
+            () = round.answered() => {
+                self.channel = Some(channel);
+                return round.end();
             }
+            () = lost(&self.connection) => round.fail(&PublishError::gone()),
+            () = tokio::time::sleep(GRACE.min(self.settings.timeout)) => self.finish_aside(round, deadline).await,
         }
-        unanswered
+        Vec::new()
     }
 
-    async fn renew_channel(&mut self) -> Result<(), PublishError> {
-        if self.channel.status().connected() {
-            return Ok(());
+    /// Finishes the round on its own channel: while the lane goes on, unless there are too many of these.
+    async fn finish_aside(&self, round: Round, deadline: Instant) {
+        let finish = finish(round, Arc::clone(&self.connection), self.settings.timeout, deadline);
+        match Arc::clone(&self.late).try_acquire_owned() {
+            Ok(permit) => {
+                tokio::spawn(async move {
+                    finish.await;
+                    drop(permit);
+                });
+            }
+            Err(_) => finish.await,
         }
-        self.channel = tokio::select! {
-            channel = open_channel(&self.connection) => channel.map_err(disconnected)?,
-            () = lost(&self.connection) => return Err(PublishError::gone()),
-            () = tokio::time::sleep(self.settings.timeout) => {
-                return Err(PublishError::TimedOut(self.settings.timeout));
+    }
+
+    /// The lane's channel, which it then has no longer; a fresh one if there is none. Not before RabbitMQ takes messages.
+    async fn channel_by(&mut self, deadline: Instant) -> Result<Channel, PublishError> {
+        let channel = async {
+            unblocked(&self.connection).await;
+            match self.channel.take().filter(|channel| channel.status().connected()) {
+                Some(channel) => Ok(channel),
+                None => open_channel(&self.connection).await.map_err(disconnected),
             }
         };
-        Ok(())
-    }
-
-    /// Answers that come later must not be taken for those of the next round.
-    async fn give_up_channel(&self) {
-        let close = self.channel.close(200, "timed out".into());
-        // Even without an answer lapin takes it for closed.
-        let _ = tokio::time::timeout(CLOSE, close).await;
+        tokio::select! {
+            channel = channel => channel,
+            () = lost(&self.connection) => Err(PublishError::gone()),
+            () = tokio::time::sleep_until(deadline) => Err(PublishError::TimedOut(self.settings.timeout)),
+        }
     }
 }
 
-fn answer_all(requests: Vec<Request>, error: &PublishError) -> Vec<Request> {
-    requests.into_iter().for_each(|request| answer(request, Err(error.clone())));
-    Vec::new()
+/// Tells each message's answer as it comes, until the deadline.
+async fn finish(mut round: Round, connection: Arc<Connection>, timeout: Duration, deadline: Instant) {
+    tokio::select! {
+        () = round.tell_each() => {}
+        () = lost(&connection) => round.fail(&PublishError::gone()),
+        () = tokio::time::sleep_until(deadline) => round.fail(&PublishError::TimedOut(timeout)),
+    }
+    round.close().await;
 }
 
 async fn open_channel(connection: &Connection) -> Result<Channel, lapin::Error> {
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     Ok(channel)
-}
-
-fn answer(request: Request, result: Result<(), PublishError>) {
-    // Who no longer waits does not want to know.
-    let _ = request.answer.send(result);
 }

@@ -27,12 +27,10 @@ pub(super) async fn judge(
     differences: &mut Vec<Mismatch>,
     probe: Probe,
 ) -> Result<Verdict, lapin::Error> {
-    let unusable = |mismatch: &Mismatch| {
-        let why = unusable(wanted, mismatch)?;
-        Some(TopologyError::Unusable { thing: wanted.thing(), mismatch: Box::new(mismatch.clone()), why })
-    };
-    if let Some(error) = differences.iter().find_map(unusable) {
-        return Ok(Verdict::Unusable(error));
+    let unusable = differences.iter().find_map(|mismatch| Some((mismatch, unusable(wanted, mismatch)?)));
+    if let Some((mismatch, why)) = unusable.or_else(|| drops_messages(wanted, differences)) {
+        let mismatch = Box::new(mismatch.clone());
+        return Ok(Verdict::Unusable(TopologyError::Unusable { thing: wanted.thing(), mismatch, why }));
     }
     if !needs_alternate(plan, wanted) || !differences.iter().any(lacks_alternate) {
         return Ok(Verdict::Usable);
@@ -111,4 +109,29 @@ fn unusable_queue(queue: &Queue, mismatch: &Mismatch) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Why a queue of work can't be used with these differences together: RabbitMQ takes the oldest messages out of a queue
+/// that is full, unless it is told to refuse the newest. Dead letters may be limited by who looks at them.
+fn drops_messages<'d>(declaration: &Declaration, differences: &'d [Mismatch]) -> Option<(&'d Mismatch, &'static str)> {
+    let Declaration::Queue(queue) = declaration else { return None };
+    // Only a queue of dead letters has nowhere to send its messages.
+    if !queue.arguments.contains_key("x-dead-letter-exchange") {
+        return None;
+    }
+    let differs = |argument: &str| differences.iter().find(|mismatch| mismatch.argument == argument);
+    let is_limited = |argument: &str| match differs(argument) {
+        Some(mismatch) => mismatch.current != Current::None,
+        None => queue.arguments.contains_key(argument),
+    };
+    let overflow = match differs("x-overflow") {
+        Some(mismatch) => mismatch.current.clone(),
+        None => queue.arguments.get("x-overflow").map_or(Current::None, Current::from),
+    };
+    let refuses = overflow.text().is_some_and(|overflow| overflow.starts_with("reject-publish"));
+    if refuses || !["x-max-length", "x-max-length-bytes"].into_iter().any(is_limited) {
+        return None;
+    }
+    let told = ["x-max-length", "x-max-length-bytes", "x-overflow"].into_iter().find_map(differs)?;
+    Some((told, "it would drop its oldest messages when it is full (x-overflow is not reject-publish)"))
 }

@@ -10,7 +10,7 @@ pub const MAX_RETRY_DELAY: Duration = Duration::from_millis(u32::MAX as u64);
 
 /// So often a message may come back to a quorum queue, given back or with a lost connection, before RabbitMQ takes it for
 /// poison and dead-letters it. The default of RabbitMQ 4; older ones have none.
-const DELIVERY_LIMIT: i64 = 20;
+pub const DELIVERY_LIMIT: u32 = 20;
 
 pub(super) type Arguments = BTreeMap<String, Argument>;
 
@@ -72,7 +72,7 @@ pub(super) fn attempts(settings: &TopologySettings) -> impl Iterator<Item = Atte
 fn consumed(settings: &TopologySettings, dead_exchange: &str, dead_key: &str) -> Arguments {
     let mut arguments = dead_letters(settings, dead_exchange, dead_key);
     if settings.queue_type == QueueType::Quorum {
-        arguments.extend([number("x-delivery-limit", DELIVERY_LIMIT)]);
+        arguments.extend([number("x-delivery-limit", DELIVERY_LIMIT.into())]);
     }
     arguments
 }

@@ -13,7 +13,7 @@ use event_driven::{
 };
 
 use crate::{
-    channel, classic, connection, exchange, found, process_order, queue, subscription_of,
+    channel, classic, connection, exchange, found, process_order, queue, subscription_of, text,
     vhost::{Vhost, rabbitmqctl},
     within,
 };
@@ -44,7 +44,7 @@ async fn it_changes_nothing() {
     assert_eq!(listed(&vhost), before);
 
     // Half of it is there, and differs.
-    queue(&connection, "tasks", &[("x-max-length", AMQPValue::LongInt(5))]).await;
+    queue(&connection, "tasks", &[("x-queue-mode", text("lazy"))]).await;
     queue(&connection, "attempt.1.tasks", &[]).await;
     within(apply(&connection, &subscription(&subscription_of("billing"), &settings))).await.unwrap_err();
     let before = listed(&vhost);

@@ -176,6 +176,53 @@ async fn a_retry_queue_that_leads_to_all_subscribers_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_of_work_that_drops_messages_is_refused() {
+    let limit = ("x-max-length", AMQPValue::LongInt(10));
+    for queue_name in ["tasks", "event.store", "attempt.0.tasks"] {
+        let error = refused(plan(&classic()), async |connection| {
+            queue(connection, queue_name, std::slice::from_ref(&limit)).await
+        });
+        let error = error.await;
+        assert!(error.starts_with(&format!("queue {queue_name} exists already, but ")), "{error}");
+    }
+    let error = refused(plan(&classic()), async |connection| {
+        queue(
+            connection,
+            "tasks",
+            &[("x-max-length-bytes", AMQPValue::LongInt(10)), ("x-overflow", text("drop-head"))],
+        )
+        .await;
+    });
+    assert_eq!(
+        error.await,
+        "queue tasks exists already, but x-max-length-bytes is '10' instead of none, and so it can't be used: it would drop \
+         its oldest messages when it is full (x-overflow is not reject-publish); delete or rename it, or change who declares it"
+    );
+    // A subscriber's, with the limit that it should have.
+    let subscription = subscription(&subscription_of("billing"), &classic());
+    let error = refused([exchanges(&classic()), subscription].concat(), async |connection| {
+        queue(connection, "event.create.user.to.billing", &[("x-max-length", AMQPValue::LongInt(10_000))]).await;
+    });
+    let error = error.await;
+    assert!(error.contains("it would drop its oldest messages"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_refuses_and_limited_dead_letters_are_used() {
+    let vhost = Vhost::create();
+    let connection = connection(&vhost).await;
+    let limit = ("x-max-length", AMQPValue::LongInt(10));
+    queue(&connection, "tasks", &[limit.clone(), ("x-overflow", text("reject-publish"))]).await;
+    queue(&connection, "dead.tasks", &[limit, ("x-message-ttl", AMQPValue::LongInt(60_000))]).await;
+    let found = found(&connection, &plan(&classic())).await;
+    for queue in ["tasks", "dead.tasks"] {
+        let (state, differences) = &found[format!("queue {queue}").as_str()];
+        assert_eq!(state, "usable", "{queue}");
+        assert!(differences.contains(&"x-max-length is '10' instead of none".to_owned()), "{differences:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_refused() {
     let error = refused(plan(&classic()), async |connection| {
         queue(connection, "event.store", &[("x-queue-type", text("stream")), ("x-max-age", text("1h"))]).await;
