@@ -2,13 +2,20 @@
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
-use crate::{m20260801_000001_task_store, m20260801_000002_event_store};
+use crate::{
+    m20260801_000001_task_store, m20260801_000002_event_store, m20261126_000003_task_attempt, m20261126_000004_runtime,
+};
 
 pub(crate) struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20260801_000001_task_store::Migration), Box::new(m20260801_000002_event_store::Migration)]
+        vec![
+            Box::new(m20260801_000001_task_store::Migration),
+            Box::new(m20260801_000002_event_store::Migration),
+            Box::new(m20261126_000003_task_attempt::Migration),
+            Box::new(m20261126_000004_runtime::Migration),
+        ]
     }
 }

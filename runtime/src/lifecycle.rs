@@ -6,18 +6,23 @@
 //! - [`Database`] – Postgres or SQLite, by URL; its [`Clock`] is the one that every stored time comes from
 //! - [`Recorder`] – writes rows, many to a statement; [`Outcomes`] tells who waits for one
 //! - [`Lookups`] – asks what became of a task before, many to a statement
+//! - [`Heartbeat`] – tells that this runtime is alive, and which of the others is
 //! - [`Database::list_tasks`] and its like – what the HTTP interface and the command line ask, and how a row outlives a crash
 //!
 //! The parts inside: `held` merges the states of a row that waits, `writer` is the background loop, `flush` finds the
-//! one row that the database refuses, `verdict` decides what may pass, `postgres` and `sqlite` are the two dialects.
+//! one row that the database refuses, `verdict` decides what may pass, `postgres` and `sqlite` are the two dialects,
+//! `given_up` gets rid of connections whose server has fallen silent.
 
+mod attempt_row;
 mod clock;
 mod connect;
 mod connect_error;
 mod database;
 mod event_row;
 mod flush;
+mod given_up;
 mod health;
+mod heartbeat;
 mod held;
 mod lookups;
 mod outcomes;
@@ -32,17 +37,19 @@ mod upsert;
 mod verdict;
 mod writer;
 
+pub use attempt_row::AttemptRow;
 pub use clock::Clock;
 pub use connect_error::ConnectError;
 pub use database::{Database, DatabaseConfig};
-pub use entity::TaskStatus;
+pub use entity::{AttemptOutcome, TaskStatus};
 pub use event_row::EventRow;
 pub use health::Health;
-pub use lookups::{KnownTask, Lookups};
+pub use heartbeat::{Heartbeat, RuntimeInfo};
+pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
 pub use queries::{
-    Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, TakeOver, TakenOver, TaskFilter,
+    Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, TakeOver, Taken, TaskFilter,
     TaskSummary,
 };
 pub use recorder::{RecordError, Recorder, Written};

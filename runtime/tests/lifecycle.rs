@@ -6,13 +6,17 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "../../event-driven/tests/support/proxy.rs"]
+mod proxy;
 #[path = "support/rows.rs"]
 mod rows;
 
 mod lifecycle {
+    mod attempts;
     mod clock;
     mod connect;
     mod events;
+    mod faults;
     mod group_commit;
     mod lists;
     mod lookups;
@@ -20,8 +24,13 @@ mod lifecycle {
     mod outage;
     mod pending;
     mod refused_row;
+    mod runtimes;
+    mod same_rows;
+    mod silence;
+    mod slow;
     mod states;
     mod stop;
+    mod stuck;
     mod take_over;
     mod waiting;
 }

@@ -13,6 +13,7 @@ use std::{
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::database::Backend;
@@ -59,10 +60,12 @@ impl Clock {
 async fn keep_measuring(db: DatabaseConnection, offset_us: Arc<AtomicI64>) {
     loop {
         tokio::time::sleep(REFRESH).await;
-        match measure(&db).await {
-            Ok(measured) => offset_us.store(measured, Ordering::Relaxed),
+        // An answer that took longer would be worth nothing, and a server that is gone without a word never gives one.
+        match timeout(REFRESH, measure(&db)).await {
+            Ok(Ok(measured)) => offset_us.store(measured, Ordering::Relaxed),
             // The last offset is the best there is; that the database is away is told by the recorder's health.
-            Err(error) => tracing::debug!(%error, "the database's clock could not be read"),
+            Ok(Err(error)) => tracing::debug!(%error, "the database's clock could not be read"),
+            Err(_) => tracing::debug!("the database's clock could not be read within {REFRESH:?}"),
         }
     }
 }

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{ConnectError, DatabaseConfig};
+use super::{ConnectError, DatabaseConfig, given_up};
 use crate::masked_url::masked;
 
 /// One connection for tasks, one for events: the two background writers never wait for each other.
@@ -25,6 +25,9 @@ const POSTGRES_WRITERS: u32 = 2;
 /// writes tries again anyway. A reader's is always asked, because a reader gets the error.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
+/// How long a connection may take at most to say that it is alive: far longer than any way to a server.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
 /// How often to try again while another process switches a new SQLite file to WAL, which SQLite itself does not wait for.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -32,6 +35,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Connections {
     pub(super) writer: DatabaseConnection,
     pub(super) reader: DatabaseConnection,
+    pub(super) pulse: DatabaseConnection,
 }
 
 /// Opens the database that `config` names.
@@ -54,24 +58,48 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectEr
     let name = options.get_database().unwrap_or(options.get_username()).to_owned();
     let options = answering(config, options, &name).await?;
 
-    let pool = |connections: u32, trusted_idle: Duration| {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(config.connect_timeout)
-            .test_before_acquire(false)
-            .before_acquire(move |connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for >= trusted_idle {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
+    let readers = config.max_connections.saturating_sub(POSTGRES_WRITERS + 1).max(1);
+    // A writer lets go of its connections by itself.
+    let writer = postgres_pool(config, POSTGRES_WRITERS, TRUSTED_IDLE).connect_lazy_with(options.clone());
+    let pulse = pulse_pool(config).connect_lazy_with(options.clone());
+    let patience = sign_of_life(config);
+    let reader = postgres_pool(config, readers, Duration::ZERO)
+        .after_release(move |connection, _| {
+            Box::pin(async move { given_up::ping(connection, patience).await.map(|()| true) })
+        })
+        .connect_lazy_with(options);
+    Ok(Connections {
+        writer: SqlxPostgresConnector::from_sqlx_postgres_pool(writer),
+        reader: SqlxPostgresConnector::from_sqlx_postgres_pool(reader),
+        pulse: SqlxPostgresConnector::from_sqlx_postgres_pool(pulse),
+    })
+}
+
+/// A connection for each statement: the pool itself pings one that comes back, without a limit, and of a link that has just
+/// fallen silent it would keep the only place.
+fn pulse_pool(config: &DatabaseConfig) -> PgPoolOptions {
+    postgres_pool(config, 1, Duration::ZERO).after_release(|_, _| Box::pin(async { Ok(false) }))
+}
+
+/// How long a connection may take to say that it is alive. Then there is still time to make another in its place.
+fn sign_of_life(config: &DatabaseConfig) -> Duration {
+    SIGN_OF_LIFE.min(config.connect_timeout / 2)
+}
+
+fn postgres_pool(config: &DatabaseConfig, connections: u32, trusted_idle: Duration) -> PgPoolOptions {
+    let patience = sign_of_life(config);
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(config.connect_timeout)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= trusted_idle {
+                    given_up::ping(connection, patience).await?;
+                }
+                Ok(true)
             })
-            .connect_lazy_with(options.clone());
-        SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
-    };
-    let readers = config.max_connections.saturating_sub(POSTGRES_WRITERS).max(1);
-    Ok(Connections { writer: pool(POSTGRES_WRITERS, TRUSTED_IDLE), reader: pool(readers, Duration::ZERO) })
+        })
 }
 
 /// The options that the server answers to. Without a word about TLS in the URL, a server on this machine is asked without
@@ -120,17 +148,17 @@ async fn open_sqlite(config: &DatabaseConfig) -> Result<Connections, ConnectErro
         let only = sqlite_pool(config, 1).min_connections(1).connect_with(options).await;
         let only = only.map_err(|error| ConnectError::of_sqlite(config.url.clone(), error))?;
         let only = SqlxSqliteConnector::from_sqlx_sqlite_pool(only);
-        return Ok(Connections { writer: only.clone(), reader: only });
+        return Ok(Connections { writer: only.clone(), reader: only.clone(), pulse: only });
     }
     folder_exists(config, options.get_filename())?;
     open_when_not_busy(config, &options).await?;
     let writer = sqlite_pool(config, 1).connect_lazy_with(options.clone());
     let readers = config.max_connections.saturating_sub(1).max(1);
     let reader = sqlite_pool(config, readers).connect_lazy_with(options);
-    Ok(Connections {
-        writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
-        reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
-    })
+    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
+    // There is one that writes.
+    Ok(Connections { pulse: writer.clone(), writer, reader })
 }
 
 fn is_in_memory(url: &str) -> bool {

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+use super::verdict;
+
 /// What [`super::Database::connect`] ran into. Each message names the URL, without its password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -86,6 +88,20 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether the server may merely not be there yet, so that the same may succeed a little later.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } => true,
+            Self::Other { source, .. } => verdict::is_outage(source),
+            Self::UnknownScheme { .. }
+            | Self::BadUrl { .. }
+            | Self::Denied { .. }
+            | Self::NoSuchDatabase { .. }
+            | Self::NoSuchFolder { .. }
+            | Self::UnusableFile { .. } => false,
+        }
+    }
+
     /// What the error of a Postgres driver means to the operator.
     pub(super) fn of_postgres(url: String, name: &str, error: sqlx::Error) -> Self {
         match &error {

@@ -1,12 +1,13 @@
 //! Writes one batch of rows, whatever happens: waits out an outage, and sets the one row apart that the database refuses.
 //!
+//! Rows that together take too long are halved as well. A row alone that does is given twice the time, and twice again.
 //! Invariant 6: a refused row does not hold back the others of its flush. Invariant 1: no row is answered before it is
 //! committed, and none is dropped because the database is away.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use event_driven::backoff::Backoff;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -17,9 +18,9 @@ use super::{
     writer::{Shared, Waiter},
 };
 
-/// How long a statement may take before its connection is given up: a server that vanished without a word is not
-/// noticed by TCP for a quarter of an hour. Writing the same rows again is harmless.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time that a row alone is given: 16 MiB get through at 30 KB a second, and a link that falls silent just
+/// then is noticed before TCP would.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(10 * 60);
 
 /// How often a row that is alone in its statement is tried if its error may or may not be its own fault.
 const UNCLEAR_TRIES: u32 = 5;
@@ -37,8 +38,8 @@ impl<R: Row> Shared<R> {
                         Self::answer(entry, &Ok(()));
                     }
                 }
-                Err(refusal) if part.len() > 1 => {
-                    tracing::debug!(rows = part.len(), reason = reason(&refusal), "a flush was refused; halving it");
+                Err(error) if part.len() > 1 => {
+                    tracing::debug!(rows = part.len(), reason = reason(&error), "a flush did not succeed; halving it");
                     let later = part.split_off(part.len() / 2);
                     parts.push(later);
                     parts.push(part);
@@ -51,24 +52,25 @@ impl<R: Row> Shared<R> {
         }
     }
 
-    /// Returns when the rows are committed, or with the error of rows that can't be as they are (or, of several, may not be).
+    /// Returns when the rows are committed; of several, also with an error that one of them or all together may cause; of
+    /// one, with that of a row that can't be as it is. However long an outage is, it is no reason.
     async fn write(&self, part: &[Entry<R, Waiter>]) -> Result<(), DbErr> {
         let rows: Vec<&R> = part.iter().map(|entry| &entry.row).collect();
-        let mut backoff = Backoff::starting_at(FIRST_PAUSE);
+        let (mut backoff, mut limit, mut unclear) = (Backoff::starting_at(FIRST_PAUSE), self.db.statement_timeout, 0);
         loop {
-            let Err(error) = self.write_once(&rows).await else {
+            let Err((cause, error)) = self.write_once(&rows, limit).await else {
                 self.health.report(R::KIND, None);
                 return Ok(());
             };
-            let give_up = match verdict(&error) {
-                Verdict::MayPass => false,
-                Verdict::Refused => true,
-                Verdict::Unclear => rows.len() > 1 || backoff.failures() >= UNCLEAR_TRIES,
-            };
-            if give_up {
-                // The database is there and answers.
-                self.health.report(R::KIND, None);
-                return Err(error);
+            match cause {
+                Cause::Outage => {}
+                Cause::Slow if rows.len() == 1 => limit = limit.saturating_mul(2).min(LONGEST_STATEMENT.max(limit)),
+                Cause::Unclear if rows.len() == 1 && unclear < UNCLEAR_TRIES => unclear += 1,
+                Cause::Slow | Cause::Unclear | Cause::Refused => {
+                    // The database is there and answers.
+                    self.health.report(R::KIND, None);
+                    return Err(error);
+                }
             }
             if backoff.failures() == 0 {
                 tracing::warn!(%error, rows = rows.len(), "{} can't be recorded at the moment; trying again", R::KIND);
@@ -78,12 +80,39 @@ impl<R: Row> Shared<R> {
         }
     }
 
-    async fn write_once(&self, rows: &[&R]) -> Result<(), DbErr> {
-        match timeout(STATEMENT_TIMEOUT, R::write(&self.db, rows)).await {
-            Ok(written) => written,
-            Err(_) => Err(DbErr::Exec(RuntimeErr::SqlxError(
-                sea_orm::SqlxError::Io(std::io::ErrorKind::TimedOut.into()).into(),
-            ))),
+    async fn write_once(&self, rows: &[&R], limit: Duration) -> Result<(), (Cause, DbErr)> {
+        match timeout(limit, R::write(&self.db, rows)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err((verdict(&error).into(), error)),
+            Err(_) if self.db.answers().await => Err((Cause::Slow, no_answer(limit))),
+            Err(_) => Err((Cause::Outage, no_answer(limit))),
         }
     }
+}
+
+/// Why a statement did not commit.
+enum Cause {
+    /// The database is away, or out of order.
+    Outage,
+    /// The rows can't be stored as they are.
+    Refused,
+    /// It could be either.
+    Unclear,
+    /// The database is there, but the statement took longer than it may.
+    Slow,
+}
+
+impl From<Verdict> for Cause {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::MayPass => Self::Outage,
+            Verdict::Refused => Self::Refused,
+            Verdict::Unclear => Self::Unclear,
+        }
+    }
+}
+
+fn no_answer(limit: Duration) -> DbErr {
+    let told = format!("no answer within {}", humantime::format_duration(limit));
+    DbErr::Exec(RuntimeErr::SqlxError(SqlxError::Io(io::Error::new(io::ErrorKind::TimedOut, told)).into()))
 }

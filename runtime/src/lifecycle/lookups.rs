@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use event_driven::backoff::Backoff;
 use sea_orm::DbErr;
 use tokio::{
@@ -26,12 +27,27 @@ const TRIES: u32 = 3;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is stored of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownTask {
     /// Where it stands.
     pub status: TaskStatus,
     /// Its last attempt, counted from 0.
     pub attempt: u32,
+    /// Of a PENDING one: why that attempt failed. None if it was not made, or was given back.
+    pub error: Option<String>,
+    /// When it came to its end.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Of a RUNNING one: where.
+    pub runs_in: Option<RunsIn>,
+}
+
+/// The runtime in which an attempt is under way, or was when it died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunsIn {
+    /// The runtime.
+    pub runtime_id: String,
+    /// Whether it gave a sign of life within the lease, and the attempt is no older than any can be.
+    pub alive: bool,
 }
 
 /// Asks for many callers at once. Cheap to clone; ends with its last clone.
@@ -74,7 +90,7 @@ async fn answer_all(db: Database, mut asked: mpsc::Receiver<Question>) {
         let states = ask(&db, &ids).await;
         for question in questions.drain(..) {
             let answer = match &states {
-                Ok(states) => Ok(states.get(&question.id).copied()),
+                Ok(states) => Ok(states.get(&question.id).cloned()),
                 Err(error) => Err(error.clone()),
             };
             // Who gave up waiting needs no answer.
@@ -86,8 +102,9 @@ async fn answer_all(db: Database, mut asked: mpsc::Receiver<Question>) {
 async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, QueryError> {
     let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
-        let answer = timeout(ANSWER_TIMEOUT, db.states_of(ids));
-        match answer.await.unwrap_or_else(|_| Err(no_answer())) {
+        let limit = ANSWER_TIMEOUT.min(db.statement_timeout);
+        let answer = timeout(limit, db.states_of(ids));
+        match answer.await.unwrap_or_else(|_| Err(no_answer(limit))) {
             Err(QueryError::Unavailable(error)) if backoff.failures() < TRIES => {
                 tracing::debug!(reason = reason(&error), "the states of tasks can't be asked; trying again");
                 sleep(backoff.pause()).await;
@@ -97,6 +114,6 @@ async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, Qu
     }
 }
 
-fn no_answer() -> QueryError {
-    QueryError::Unavailable(DbErr::Custom(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())))
+fn no_answer(limit: Duration) -> QueryError {
+    QueryError::Unavailable(DbErr::Custom(format!("no answer within {}", humantime::format_duration(limit))))
 }

@@ -6,10 +6,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
+use uuid::Uuid;
 
-use super::{EventRow, TaskRow, upsert};
+use super::{AttemptRow, EventRow, TaskRow, given_up, upsert};
 
 /// In the order of the arguments.
 const TASK_COLUMNS: [(&str, &str); 16] = [
@@ -43,6 +43,20 @@ const EVENT_COLUMNS: [(&str, &str); 8] = [
     ("message_id", "text"),
 ];
 
+/// In the order of the arguments, after those of the tasks.
+const ATTEMPT_COLUMNS: [(&str, &str); 10] = [
+    ("id_task", "uuid"),
+    ("id_attempt", "uuid"),
+    ("attempt", "int4"),
+    ("runtime_id", "text"),
+    ("component_digest", "text"),
+    ("started_at", "timestamptz"),
+    ("finished_at", "timestamptz"),
+    ("outcome", "text"),
+    ("error_class", "text"),
+    ("error", "text"),
+];
+
 /// The columns that arrive as text and are stored as JSON.
 const JSON: [&str; 3] = ["headers", "payload", "result"];
 
@@ -50,60 +64,88 @@ static UPSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
     let kept = upsert::KEPT.map(|column| format!("{column} = {}", upsert::kept(column)));
     let set = upsert::SET.map(|column| format!("{column} = excluded.{column}"));
     let (insert, kept, set, yields) =
-        (insert("task_store", &TASK_COLUMNS), kept.join(", "), set.join(", "), upsert::YIELDS);
-    format!("{insert} ON CONFLICT (id_task) DO UPDATE SET {kept}, {set} WHERE {yields}")
+        (insert("task_store", &TASK_COLUMNS, 1), kept.join(", "), set.join(", "), upsert::YIELDS);
+    let attempts = upsert_attempts();
+    format!("WITH attempts AS ({attempts}) {insert} ON CONFLICT (id_task) DO UPDATE SET {kept}, {set} WHERE {yields}")
 });
 
+fn upsert_attempts() -> String {
+    let insert = insert("task_attempt", &ATTEMPT_COLUMNS, TASK_COLUMNS.len() + 1);
+    let set = upsert::ATTEMPT_SET.map(|column| format!("{column} = excluded.{column}"));
+    let (set, yields) = (set.join(", "), upsert::ATTEMPT_YIELDS);
+    format!("{insert} ON CONFLICT (id_task, id_attempt) DO UPDATE SET {set} WHERE {yields}")
+}
+
 static INSERT_TASKS: LazyLock<String> =
-    LazyLock::new(|| format!("{} ON CONFLICT (id_task) DO NOTHING", insert("task_store", &TASK_COLUMNS)));
+    LazyLock::new(|| format!("{} ON CONFLICT (id_task) DO NOTHING", insert("task_store", &TASK_COLUMNS, 1)));
 
 static INSERT_EVENTS: LazyLock<String> =
-    LazyLock::new(|| format!("{} ON CONFLICT (id_event_store) DO NOTHING", insert("event_store", &EVENT_COLUMNS)));
+    LazyLock::new(|| format!("{} ON CONFLICT (id_event_store) DO NOTHING", insert("event_store", &EVENT_COLUMNS, 1)));
 
-/// `INSERT INTO … SELECT … FROM unnest(…)`.
-fn insert(table: &str, columns: &[(&str, &str)]) -> String {
+/// `INSERT INTO … SELECT … FROM unnest(…)`, whose arrays are the arguments from number `first` on.
+fn insert(table: &str, columns: &[(&str, &str)], first: usize) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = names
         .iter()
         .map(|name| if JSON.contains(name) { format!("{name}::jsonb") } else { (*name).to_owned() })
         .collect();
     let arrays: Vec<String> =
-        columns.iter().enumerate().map(|(n, (_, type_name))| format!("${}::{type_name}[]", n + 1)).collect();
+        columns.iter().enumerate().map(|(n, (_, type_name))| format!("${}::{type_name}[]", n + first)).collect();
     let (names, values, arrays) = (names.join(", "), values.join(", "), arrays.join(", "));
     format!("INSERT INTO {table} ({names}) SELECT {values} FROM unnest({arrays}) AS new({names})")
 }
 
-/// Inserts each task, or updates its row if that yields.
+/// Inserts each task, or updates its row if that yields; and its attempts.
 pub(super) async fn upsert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
-    write_tasks(db, &UPSERT_TASKS, rows).await.map(drop)
+    let query = bind_attempts(bind_tasks(sqlx::query(UPSERT_TASKS.as_str()), rows), rows);
+    given_up::execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
 }
 
-/// Inserts each task that has no row yet; says how many.
+/// Inserts each task that has no row yet; says how many. Of a task that has not begun there are no attempts.
 pub(super) async fn insert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<u64, DbErr> {
-    write_tasks(db, &INSERT_TASKS, rows).await
+    let query = bind_tasks(sqlx::query(INSERT_TASKS.as_str()), rows);
+    let done = given_up::execute(db.get_postgres_connection_pool(), query).await;
+    done.map(|done| done.rows_affected()).map_err(as_seaorm)
 }
 
-async fn write_tasks(db: &DatabaseConnection, statement: &'static str, rows: &[&TaskRow]) -> Result<u64, DbErr> {
-    let attempts: Vec<i32> = rows.iter().map(|row| row.attempt.try_into().unwrap_or(i32::MAX)).collect();
-    let query = sqlx::query(statement)
-        .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+/// As [`TASK_COLUMNS`].
+fn bind_tasks<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
+    query
+        .bind(column(rows, |row| row.id))
         .bind(texts(rows, |row| &row.correlation_id))
         .bind(texts(rows, |row| &row.producer_app))
-        .bind(rows.iter().map(|row| row.created_at).collect::<Vec<_>>())
+        .bind(column(rows, |row| row.created_at))
         .bind(texts(rows, |row| &row.task_name))
         .bind(texts(rows, |row| &row.payload))
-        .bind(rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>())
+        .bind(column(rows, |row| row.status.as_str()))
         .bind(texts(rows, |row| &row.result))
         .bind(texts(rows, |row| &row.error))
         .bind(texts(rows, |row| &row.message_id))
         .bind(texts(rows, |row| &row.routing_key))
-        .bind(attempts)
+        .bind(column(rows, |row| number(row.attempt)))
         .bind(texts(rows, |row| &row.component_digest))
         .bind(texts(rows, |row| &row.runtime_id))
-        .bind(rows.iter().map(|row| row.started_at).collect::<Vec<Option<DateTime<Utc>>>>())
-        .bind(rows.iter().map(|row| row.finished_at).collect::<Vec<Option<DateTime<Utc>>>>());
-    let pool = db.get_postgres_connection_pool();
-    query.execute(pool).await.map(|done| done.rows_affected()).map_err(as_seaorm)
+        .bind(column(rows, |row| row.started_at))
+        .bind(column(rows, |row| row.finished_at))
+}
+
+/// As [`ATTEMPT_COLUMNS`].
+fn bind_attempts<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
+    let tasks: Vec<Uuid> = rows.iter().flat_map(|row| row.attempts.iter().map(|_| row.id)).collect();
+    let attempts: Vec<&AttemptRow> = rows.iter().flat_map(|row| &row.attempts).collect();
+    query
+        .bind(tasks)
+        .bind(column(&attempts, |attempt| attempt.id))
+        .bind(column(&attempts, |attempt| number(attempt.attempt)))
+        .bind(column(&attempts, |attempt| &*attempt.runtime_id))
+        .bind(texts(&attempts, |attempt| &attempt.component_digest))
+        .bind(column(&attempts, |attempt| attempt.started_at))
+        .bind(column(&attempts, |attempt| attempt.finished_at))
+        .bind(column(&attempts, |attempt| attempt.outcome.as_str()))
+        .bind(column(&attempts, |attempt| attempt.error_class()))
+        .bind(column(&attempts, |attempt| attempt.error()))
 }
 
 /// Inserts each event that has no row yet.
@@ -117,7 +159,16 @@ pub(super) async fn insert_events(db: &DatabaseConnection, rows: &[&EventRow]) -
         .bind(texts(rows, |row| &row.payload))
         .bind(rows.iter().map(|row| &*row.routing_key).collect::<Vec<_>>())
         .bind(texts(rows, |row| &row.message_id));
-    query.execute(db.get_postgres_connection_pool()).await.map(drop).map_err(as_seaorm)
+    given_up::execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
+}
+
+fn column<'a, R, T>(rows: &[&'a R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(|row| value(row)).collect()
+}
+
+/// A number that counts attempts, as the column has it.
+fn number(attempt: u32) -> i32 {
+    attempt.try_into().unwrap_or(i32::MAX)
 }
 
 /// One array of nullable texts, borrowed.

@@ -5,8 +5,10 @@
 //! [`Database::take_over`], [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
 //! bounded size; one row by its id has everything.
 
+mod attempts;
 mod cursor;
 mod events;
+mod liveness;
 mod pending;
 mod states;
 mod take_over;
@@ -15,7 +17,7 @@ mod tasks;
 pub use cursor::{Cursor, InvalidCursor};
 pub use events::{EventFilter, EventSummary, RoutingKeyFilter};
 pub use pending::Inserted;
-pub use take_over::{TakeOver, TakenOver};
+pub use take_over::{TakeOver, Taken};
 pub use tasks::{TaskFilter, TaskSummary};
 
 #[cfg(doc)]

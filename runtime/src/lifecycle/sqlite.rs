@@ -5,40 +5,61 @@
 
 use std::sync::Arc;
 
-use entity::{event_store, task_store};
+use entity::{event_store, task_attempt, task_store};
 use sea_orm::{
     ActiveValue::Set,
     DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
     sea_query::{Alias, Expr, OnConflict},
 };
+use uuid::Uuid;
 
-use super::{EventRow, TaskRow, upsert};
+use super::{AttemptRow, EventRow, TaskRow, upsert};
 
 /// The most rows of a statement. SQLite takes 32,766 parameters, of which these need 1,024; more rows bring nothing.
 const STATEMENT_ROWS: usize = 64;
 
-/// Inserts each task, or updates its row if that yields.
+/// Inserts each task, or updates its row if that yields; and its attempts.
 pub(super) async fn upsert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
-    write_tasks(db, rows, &task_conflict()).await.map(drop)
+    let transaction = begin(db).await?;
+    write_tasks(&transaction, rows, &task_conflict()).await?;
+    let attempts = rows.iter().flat_map(|row| row.attempts.iter().map(|attempt| (row.id, attempt)));
+    write_attempts(&transaction, &attempts.collect::<Vec<_>>()).await?;
+    transaction.commit().await
 }
 
 /// Inserts each task that has no row yet; says how many.
 pub(super) async fn insert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<u64, DbErr> {
     let mut conflict = OnConflict::column(task_store::Column::IdTask);
-    write_tasks(db, rows, conflict.do_nothing()).await
+    let transaction = begin(db).await?;
+    let written = write_tasks(&transaction, rows, conflict.do_nothing()).await?;
+    transaction.commit().await?;
+    Ok(written)
 }
 
-async fn write_tasks(db: &DatabaseConnection, rows: &[&TaskRow], conflict: &OnConflict) -> Result<u64, DbErr> {
-    let transaction = begin(db).await?;
+async fn write_tasks(
+    transaction: &DatabaseTransaction,
+    rows: &[&TaskRow],
+    conflict: &OnConflict,
+) -> Result<u64, DbErr> {
     let mut written = 0;
     for piece in pieces(rows) {
         let models = piece.iter().map(|row| task_model(row));
         let insert = task_store::Entity::insert_many(models).on_conflict(conflict.clone());
-        written += insert.exec_without_returning(&transaction).await?;
+        written += insert.exec_without_returning(transaction).await?;
     }
-    transaction.commit().await?;
     Ok(written)
+}
+
+/// `attempts`: each with its task.
+async fn write_attempts(transaction: &DatabaseTransaction, attempts: &[(Uuid, &AttemptRow)]) -> Result<(), DbErr> {
+    let conflict = attempt_conflict();
+    for piece in pieces(attempts) {
+        let models = piece.iter().map(|(task, attempt)| attempt_model(*task, attempt));
+        let insert = task_attempt::Entity::insert_many(models).on_conflict(conflict.clone());
+        insert.exec_without_returning(transaction).await?;
+    }
+    Ok(())
 }
 
 /// Inserts each event that has no row yet.
@@ -63,7 +84,7 @@ async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
 }
 
 /// Splits rows into pieces of 64, and what is left by its binary digits.
-fn pieces<'a, R>(mut rows: &'a [&'a R]) -> impl Iterator<Item = &'a [&'a R]> {
+fn pieces<R>(mut rows: &[R]) -> impl Iterator<Item = &[R]> {
     std::iter::from_fn(move || {
         let size = STATEMENT_ROWS.min(1 << rows.len().checked_ilog2()?);
         let (piece, rest) = rows.split_at_checked(size)?;
@@ -81,6 +102,14 @@ fn task_conflict() -> OnConflict {
         conflict.update_column(Alias::new(column));
     }
     conflict.action_and_where(Expr::cust(upsert::YIELDS)).to_owned()
+}
+
+fn attempt_conflict() -> OnConflict {
+    let mut conflict = OnConflict::columns([task_attempt::Column::IdTask, task_attempt::Column::IdAttempt]);
+    for column in upsert::ATTEMPT_SET {
+        conflict.update_column(Alias::new(column));
+    }
+    conflict.action_and_where(Expr::cust(upsert::ATTEMPT_YIELDS)).to_owned()
 }
 
 fn task_model(row: &TaskRow) -> task_store::ActiveModel {
@@ -102,6 +131,21 @@ fn task_model(row: &TaskRow) -> task_store::ActiveModel {
         runtime_id: text(&row.runtime_id),
         started_at: Set(row.started_at),
         finished_at: Set(row.finished_at),
+    }
+}
+
+fn attempt_model(task: Uuid, attempt: &AttemptRow) -> task_attempt::ActiveModel {
+    task_attempt::ActiveModel {
+        id_task: Set(task),
+        id_attempt: Set(attempt.id),
+        attempt: Set(attempt.attempt.try_into().unwrap_or(i32::MAX)),
+        runtime_id: Set((*attempt.runtime_id).to_owned()),
+        component_digest: Set(attempt.component_digest.as_deref().map(str::to_owned)),
+        started_at: Set(attempt.started_at),
+        finished_at: Set(attempt.finished_at),
+        outcome: Set(attempt.outcome),
+        error_class: Set(attempt.error_class().map(str::to_owned)),
+        error: Set(attempt.error().map(str::to_owned)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 const KEPT_BYTES: usize = 512;
 
 /// Stands in for NUL, which no `text` of Postgres can hold: U+FFFD, the replacement character.
-const REPLACEMENT: &str = "\u{FFFD}";
+pub(super) const REPLACEMENT: &str = "\u{FFFD}";
 
 /// Replaces each NUL. Free where there is none, which is always but for malice and bugs.
 pub(super) fn replace_nul(text: &mut Option<Arc<str>>) {

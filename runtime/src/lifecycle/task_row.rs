@@ -3,10 +3,13 @@
 use std::{mem, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use entity::{TaskStatus, task_store};
+use entity::{AttemptOutcome, TaskStatus, task_store};
 use uuid::Uuid;
 
-use super::stored_text;
+use super::{
+    attempt_row::{self, AttemptRow},
+    stored_text,
+};
 use crate::outcome::{ErrorClass, Failure};
 
 /// One state of a task: a row of `task_store`. Texts that all states of a task share are shared.
@@ -44,6 +47,9 @@ pub struct TaskRow {
     pub started_at: Option<DateTime<Utc>>,
     /// When the task came to its end.
     pub finished_at: Option<DateTime<Utc>>,
+    /// What is new of the task's attempts; committed with the state, and also where the state itself has to yield. Empty in
+    /// a row that was read.
+    pub attempts: Vec<AttemptRow>,
 }
 
 impl TaskRow {
@@ -66,6 +72,7 @@ impl TaskRow {
             runtime_id: None,
             started_at: None,
             finished_at: None,
+            attempts: Vec::new(),
         }
     }
 
@@ -79,6 +86,10 @@ impl TaskRow {
         self.status = TaskStatus::Failed;
         self.error = Some(failure.to_string().into());
         self.finished_at = self.finished_at.or(self.started_at).or(Some(self.created_at));
+        let finished_at = self.finished_at;
+        if let Some(last) = self.attempts.last_mut() {
+            last.end(AttemptOutcome::Failed, Some(failure), finished_at.unwrap_or(last.started_at));
+        }
         self.texts().for_each(stored_text::cut);
         self.clean()
     }
@@ -87,6 +98,7 @@ impl TaskRow {
     pub(super) fn clean(mut self) -> Self {
         self.texts().for_each(stored_text::replace_nul);
         stored_text::replace_nul(&mut self.error);
+        self.attempts.iter_mut().for_each(AttemptRow::clean);
         self
     }
 
@@ -109,7 +121,8 @@ impl TaskRow {
     ///
     /// COMPLETED stays for good. Another end takes the place of everything else. A state that is no end takes the
     /// place of one of the same attempt or an earlier one, and of an end that came before its own attempt began (the
-    /// message was sent once more); so what a slow runtime says late changes nothing.
+    /// message was sent once more); so what a slow runtime says late changes nothing. That an attempt runs does not take the
+    /// place of its failure.
     pub(super) fn yields_to(&self, newer: &Self) -> bool {
         match self.status {
             TaskStatus::Completed => false,
@@ -117,15 +130,28 @@ impl TaskRow {
                 newer.status.is_final()
                     || self.finished_at.zip(newer.started_at).is_some_and(|(end, start)| end <= start)
             }
-            TaskStatus::Pending | TaskStatus::Running => newer.status.is_final() || self.attempt <= newer.attempt,
+            TaskStatus::Pending | TaskStatus::Running => {
+                newer.status.is_final() || (self.attempt <= newer.attempt && !self.is_the_failure_of(newer))
+            }
         }
     }
 
+    /// Whether this is how the attempt failed that `running` says to run.
+    fn is_the_failure_of(&self, running: &Self) -> bool {
+        running.status == TaskStatus::Running
+            && running.attempt == self.attempt
+            && self.status == TaskStatus::Pending
+            && self.error.is_some()
+            && running.started_at.zip(self.started_at).is_some_and(|(running, failed)| running <= failed)
+    }
+
     /// Becomes what the stored row would be if this state and then `newer` were written.
-    pub(super) fn absorb(&mut self, newer: Self) {
+    pub(super) fn absorb(&mut self, mut newer: Self) {
+        attempt_row::add(&mut self.attempts, mem::take(&mut newer.attempts));
         if !self.yields_to(&newer) {
             return;
         }
+        newer.attempts = mem::take(&mut self.attempts);
         let older = mem::replace(self, newer);
         self.created_at = older.created_at;
         keep(&mut self.correlation_id, older.correlation_id);
@@ -140,7 +166,8 @@ impl TaskRow {
     /// Roughly what the row weighs in a statement, in bytes.
     pub(super) fn size_bytes(&self) -> usize {
         let texts = [&self.payload, &self.result, &self.error, &self.correlation_id, &self.message_id];
-        256 + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
+        let attempts = self.attempts.iter().map(AttemptRow::size_bytes).sum::<usize>();
+        256 + attempts + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
 
@@ -172,6 +199,7 @@ impl From<task_store::Model> for TaskRow {
             runtime_id: text(stored.runtime_id),
             started_at: stored.started_at,
             finished_at: stored.finished_at,
+            attempts: Vec::new(),
         }
     }
 }

@@ -13,10 +13,20 @@ pub(super) const SET: [&str; 7] =
 /// Whether the stored row yields to the one that comes.
 pub(super) const YIELDS: &str = "task_store.status <> 'COMPLETED' AND (\
      excluded.status IN ('COMPLETED', 'FAILED', 'CANCELLED') \
-     OR (task_store.status IN ('PENDING', 'RUNNING') AND task_store.attempt <= excluded.attempt) \
+     OR (task_store.status IN ('PENDING', 'RUNNING') AND task_store.attempt <= excluded.attempt AND NOT (\
+         excluded.status = 'RUNNING' AND excluded.attempt = task_store.attempt \
+         AND task_store.status = 'PENDING' AND task_store.error IS NOT NULL \
+         AND coalesce(excluded.started_at <= task_store.started_at, false))) \
      OR (task_store.status IN ('FAILED', 'CANCELLED') AND task_store.finished_at <= excluded.started_at))";
 
 /// What a column of [`KEPT`] becomes.
 pub(super) fn kept(column: &str) -> String {
     format!("coalesce(excluded.{column}, task_store.{column})")
 }
+
+/// The columns of `task_attempt` that a later state of the same attempt sets.
+pub(super) const ATTEMPT_SET: [&str; 6] =
+    ["component_digest", "started_at", "finished_at", "outcome", "error_class", "error"];
+
+/// Whether the stored attempt yields to the one that comes: its end is told once, also after it was given up for lost.
+pub(super) const ATTEMPT_YIELDS: &str = "task_attempt.outcome IN ('RUNNING', 'LOST')";

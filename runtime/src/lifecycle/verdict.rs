@@ -28,6 +28,13 @@ pub enum QueryError {
     Refused(#[source] DbErr),
 }
 
+impl QueryError {
+    /// The database did not answer within `limit`.
+    pub(super) fn no_answer(limit: std::time::Duration) -> Self {
+        Self::Unavailable(DbErr::Custom(format!("no answer within {}", humantime::format_duration(limit))))
+    }
+}
+
 impl From<DbErr> for QueryError {
     fn from(error: DbErr) -> Self {
         match verdict(&error) {
@@ -46,6 +53,21 @@ pub(super) fn verdict(error: &DbErr) -> Verdict {
         | DbErr::Query(RuntimeErr::SqlxError(error)) => of_driver(error),
         // Everything else is said by SeaORM about the statement, not by the database.
         _ => Verdict::Unclear,
+    }
+}
+
+/// Whether the server is away or not ready yet, rather than refusing what was asked of it: what whoever starts waits for.
+pub(super) fn is_outage(error: &DbErr) -> bool {
+    let driver = match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => error.as_database_error(),
+        _ => None,
+    };
+    match driver.and_then(|error| error.code()) {
+        // Connection, resources (too many connections), state, intervention (starting up, shutting down), system.
+        Some(code) => matches!(code.get(..2), Some("08" | "53" | "55" | "57" | "58")),
+        None => verdict(error) == Verdict::MayPass,
     }
 }
 
@@ -145,6 +167,14 @@ mod tests {
             assert_eq!(of_sqlite(code), Verdict::Refused, "{code}");
         }
         assert_eq!(of_sqlite("1"), Verdict::Unclear);
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_no_refusal() {
+        let gone = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(is_outage(&DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Io(gone).into()))));
+        assert!(is_outage(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)));
+        assert!(!is_outage(&DbErr::Custom("nonsense".to_owned())));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What became of a task before.
 
 use tokio::task::JoinSet;
-use warren::lifecycle::{KnownTask, Lookups, Recorder, TaskStatus};
+use warren::lifecycle::{KnownTask, Lookups, Recorder, RunsIn, TaskStatus};
 
 use crate::{
     database::TestDatabase,
-    rows::{completed, failed, id, running},
+    rows::{at, completed, failed, id, running},
 };
 
 crate::on_both_databases!(
@@ -22,8 +22,14 @@ async fn states_of_many_tasks_are_told_by_one_statement(test: TestDatabase) {
     let ids: Vec<_> = (0..40_000).map(id).collect();
     let states = db.states_of(&ids).await.unwrap();
     assert_eq!(states.len(), 2);
-    assert_eq!(states[&id(0)], KnownTask { status: TaskStatus::Completed, attempt: 2 });
-    assert_eq!(states[&id(1)], KnownTask { status: TaskStatus::Running, attempt: 1 });
+    assert_eq!(
+        states[&id(0)],
+        KnownTask { status: TaskStatus::Completed, attempt: 2, error: None, finished_at: Some(at(2)), runs_in: None }
+    );
+    let nowhere = RunsIn { runtime_id: "runtime-1".into(), alive: false };
+    let running =
+        KnownTask { status: TaskStatus::Running, attempt: 1, error: None, finished_at: None, runs_in: Some(nowhere) };
+    assert_eq!(states[&id(1)], running);
     assert!(db.states_of(&[]).await.unwrap().is_empty());
 }
 
@@ -39,7 +45,13 @@ async fn a_thousand_callers_get_their_own_answers(test: TestDatabase) {
     }
     while let Some(answer) = callers.join_next().await {
         let (n, state) = answer.unwrap();
-        let expected = (n == 500).then_some(KnownTask { status: TaskStatus::Failed, attempt: 7 });
+        let expected = (n == 500).then_some(KnownTask {
+            status: TaskStatus::Failed,
+            attempt: 7,
+            error: None,
+            finished_at: Some(at(2)),
+            runs_in: None,
+        });
         assert_eq!(state, expected, "{n}");
     }
 }

@@ -23,13 +23,15 @@ pub(super) async fn red(recorder: &Recorder) {
     timeout(Duration::from_secs(10), red).await.expect("the outage is noticed").unwrap();
 }
 
-async fn green(recorder: &Recorder) {
+/// Waits until the recorder says that it can write again.
+pub(super) async fn green(recorder: &Recorder) {
     let mut health = recorder.health();
     let green = health.wait_for(|health| *health == Health::Healthy);
     timeout(Duration::from_secs(20), green).await.expect("the database's return is noticed").unwrap();
 }
 
-fn record_all(recorder: &Recorder, rows: std::ops::Range<usize>) -> JoinSet<()> {
+/// Records each task in two states, and an event with it; each caller waits for its commits.
+pub(super) fn record_all(recorder: &Recorder, rows: std::ops::Range<usize>) -> JoinSet<()> {
     let mut callers = JoinSet::new();
     for n in rows {
         let recorder = recorder.clone();
@@ -42,7 +44,8 @@ fn record_all(recorder: &Recorder, rows: std::ops::Range<usize>) -> JoinSet<()> 
     callers
 }
 
-async fn finish(mut callers: JoinSet<()>) {
+/// Waits until every caller has its commits.
+pub(super) async fn finish(mut callers: JoinSet<()>) {
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();
     }

@@ -17,6 +17,10 @@ fn with_result(n: usize, result: &str) -> TaskRow {
     TaskRow { result: Some(result.into()), ..completed(n, 0, 1) }
 }
 
+fn with_payload(n: usize, payload: &str) -> TaskRow {
+    TaskRow { payload: Some(payload.into()), ..completed(n, 0, 1) }
+}
+
 fn reason(answer: Result<(), RecordError>) -> String {
     match answer {
         Err(RecordError::Refused { reason }) => reason,
@@ -71,6 +75,35 @@ async fn what_postgres_refuses_is_stored_in_another_form() {
         assert_eq!(stored.payload, pending(1).payload, "what was stored before stays");
         assert!(stored.finished_at.is_some() && stored.result.is_none());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_refused_row_leaves_the_good_ones_of_its_flush_alone() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (kind, refused) in [r#""\u0000""#.to_owned(), "1e200000".to_owned(), endless_number(), deep].iter().enumerate()
+    {
+        let (first, bad) = (1_000 * kind, 1_000 * kind + 50);
+        let mut callers = JoinSet::new();
+        for n in first..first + 101 {
+            let recorder = recorder.clone();
+            let row = if n == bad { with_payload(n, refused) } else { completed(n, 0, 1) };
+            callers.spawn(async move { (n, recorder.record(row).await) });
+        }
+        let answers = callers.join_all().await;
+        let (good, refusals): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(n, _)| *n != bad);
+        assert!(good.iter().all(|(_, answer)| *answer == Ok(())), "{good:?}");
+        let [(_, refusal)] = <[_; 1]>::try_from(refusals).unwrap();
+        recorder.record(with_payload(bad, refused).storable(&reason(refusal))).await.unwrap();
+        let stored = db.find_task(id(bad)).await.unwrap().unwrap();
+        assert_eq!((stored.status, stored.payload, stored.result), (TaskStatus::Failed, None, None));
+        assert!(stored.error.unwrap().starts_with("unstorable: "));
+        assert_eq!(stored.correlation_id, completed(bad, 0, 1).correlation_id, "the rest of it is kept");
+    }
+    assert_eq!(db.list_tasks(&TaskFilter::default(), 1_000, None).await.unwrap().len(), 404);
+    assert!(recorder.written().statements < 100, "{:?}", recorder.written());
 }
 
 #[tokio::test(flavor = "multi_thread")]

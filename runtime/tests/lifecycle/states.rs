@@ -73,7 +73,10 @@ async fn a_failed_task_that_is_sent_again_runs_and_completes(test: TestDatabase)
 async fn what_a_slow_runtime_says_late_changes_nothing(test: TestDatabase) {
     let db = test.connect().await;
     let recorder = Recorder::start(&db);
-    for (stands, late) in [(failed(1, 0, 2), running(1, 0, 2)), (running(2, 1, 8), running(2, 0, 2))] {
+    let waits = |n| TaskRow { status: TaskStatus::Pending, error: Some("technical: away".into()), ..running(n, 0, 2) };
+    let late =
+        [(failed(1, 0, 2), running(1, 0, 2)), (running(2, 1, 8), running(2, 0, 2)), (waits(3), running(3, 0, 2))];
+    for (stands, late) in late {
         recorder.record(stands.clone()).await.unwrap();
         recorder.record(late).await.unwrap();
         assert_eq!(db.find_task(stands.id).await.unwrap(), Some(stands));
@@ -128,6 +131,8 @@ fn all_states() -> Vec<TaskRow> {
     let mut states = vec![pending(1), TaskRow { attempt: 1, payload: None, ..pending(1) }];
     for (attempt, begun) in [(0, 2), (1, 5)] {
         states.push(running(1, attempt, begun));
+        let error = Some("technical: away".into());
+        states.push(TaskRow { status: TaskStatus::Pending, error, ..running(1, attempt, begun) });
         states.push(TaskRow { result: Some("1".into()), ..completed(1, attempt, begun) });
         states.push(failed(1, attempt, begun));
         states.push(TaskRow { status: TaskStatus::Cancelled, task_name: None, ..failed(1, attempt, begun) });

@@ -36,7 +36,12 @@ pub(crate) struct TestDatabase {
 }
 
 enum Place {
-    Postgres { server: String, name: String },
+    /// With the role that was made for it, if it has one of its own.
+    Postgres {
+        server: String,
+        name: String,
+        role: Option<String>,
+    },
     Sqlite(TempDir),
 }
 
@@ -48,7 +53,43 @@ impl TestDatabase {
         execute(&server, &format!("CREATE DATABASE {name}")).await;
         let mut url = url::Url::parse(&server).expect("DATABASE_URL is a URL");
         url.set_path(&name);
-        Self { config: config(url.to_string()), place: Place::Postgres { server, name } }
+        Self { config: config(url.to_string()), place: Place::Postgres { server, name, role: None } }
+    }
+
+    /// A new database on the Postgres server whose owner is no superuser, so that the server's limits are his.
+    pub(crate) async fn of_a_role() -> Self {
+        let mut test = Self::postgres().await;
+        if let Place::Postgres { server, name, role } = &mut test.place {
+            let owner = name.replace("warren_test", "warren_role");
+            execute(server, &format!("CREATE ROLE {owner} LOGIN PASSWORD '{owner}'")).await;
+            execute(server, &format!("ALTER DATABASE {name} OWNER TO {owner}")).await;
+            let mut url = url::Url::parse(&test.config.url).expect("a URL");
+            url.set_username(&owner).and_then(|()| url.set_password(Some(&owner))).expect("it can have a user");
+            test.config.url = url.into();
+            *role = Some(owner);
+        }
+        test
+    }
+
+    /// `host:port` of the Postgres server.
+    pub(crate) fn server(&self) -> String {
+        let url = url::Url::parse(&self.config.url).expect("a URL");
+        format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(5432))
+    }
+
+    /// From now on the Postgres server is reached by this port of this machine: a proxy's.
+    pub(crate) fn set_port(&mut self, port: u16) {
+        let mut url = url::Url::parse(&self.config.url).expect("a URL");
+        url.set_host(Some("127.0.0.1")).expect("it can have a host");
+        url.set_port(Some(port)).expect("it can have a port");
+        self.config.url = url.into();
+    }
+
+    /// Tells the Postgres server something as its superuser; `DATABASE_NAME` and `ROLE_NAME` stand for the names.
+    pub(crate) async fn on_server(&self, statement: &str) {
+        let Place::Postgres { server, name, role } = &self.place else { panic!("SQLite has no server") };
+        let role = role.as_deref().unwrap_or("CURRENT_USER");
+        execute(server, &statement.replace("DATABASE_NAME", name).replace("ROLE_NAME", role)).await;
     }
 
     /// A new SQLite file in a new folder.
@@ -82,7 +123,7 @@ impl TestDatabase {
 
     /// Cuts every connection to the database.
     pub(crate) async fn cut_connections(&self) {
-        if let Place::Postgres { server, name } = &self.place {
+        if let Place::Postgres { server, name, .. } = &self.place {
             let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname";
             execute(server, &format!("{cut} = '{name}'")).await;
         }
@@ -91,7 +132,7 @@ impl TestDatabase {
     /// Takes the database away: no statement succeeds until the outage is ended.
     pub(crate) async fn begin_outage(&self) -> Outage {
         match &self.place {
-            Place::Postgres { server, name } => {
+            Place::Postgres { server, name, .. } => {
                 execute(server, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
                 self.cut_connections().await;
                 Outage::Postgres { server: server.clone(), name: name.clone() }
@@ -127,12 +168,16 @@ impl Outage {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if let Place::Postgres { server, name } = &self.place {
-            let (server, name) = (server.clone(), name.clone());
+        if let Place::Postgres { server, name, role } = &self.place {
+            let server = server.clone();
+            let mut statements = vec![format!("DROP DATABASE {name} WITH (FORCE)")];
+            statements.extend(role.iter().map(|role| format!("DROP ROLE {role}")));
             // A drop can't wait; another thread's runtime can.
             let dropped = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime").block_on(execute(&server, &format!("DROP DATABASE {name} WITH (FORCE)")));
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                for statement in statements {
+                    runtime.block_on(execute(&server, &statement));
+                }
             });
             if dropped.join().is_err() {
                 eprintln!("the test's database was left behind");
@@ -148,7 +193,8 @@ fn server() -> String {
 /// With short patience: nothing in a test is far away.
 fn config(url: String) -> DatabaseConfig {
     let busy_timeout = Duration::from_millis(200);
-    DatabaseConfig { max_connections: 4, busy_timeout, ..DatabaseConfig::new(url) }
+    let lease = Duration::from_secs(1);
+    DatabaseConfig { max_connections: 5, busy_timeout, lease, ..DatabaseConfig::new(url) }
 }
 
 async fn execute(server: &str, statement: &str) {

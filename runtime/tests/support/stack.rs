@@ -70,6 +70,7 @@ impl Stack {
             .env("WARREN_COMPONENTS_URL", self.components.path())
             .env("WARREN_COMPONENTS_CACHE", cache())
             .env("WARREN_RETRY_DELAY", "50ms")
+            .env("WARREN_SERVICE_LEASE", "1s")
             .current_dir(self.cache.path());
         command
     }
@@ -193,6 +194,28 @@ impl TestPublisher {
             }
         }
         taken
+    }
+
+    /// Takes the first messages of a queue, so many, and gives them back: as a runtime that dies.
+    pub(crate) async fn give_back(&self, queue: &str, messages: usize) {
+        use event_driven::lapin::options::BasicNackOptions;
+        let mut tags = Vec::new();
+        while tags.len() < messages {
+            let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+            // What was just given back is not there at once.
+            let Some(message) = got.expect("the queue is there") else { continue };
+            tags.push(message.delivery.delivery_tag);
+        }
+        for tag in tags {
+            let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+            self.channel.basic_nack(tag, again).await.expect("given back");
+        }
+    }
+
+    /// Throws away what is in a queue.
+    pub(crate) async fn purge(&self, queue: &str) {
+        use event_driven::lapin::options::QueuePurgeOptions;
+        self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.expect("the queue is there");
     }
 
     /// How many messages of a queue are ready.

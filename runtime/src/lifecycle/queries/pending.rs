@@ -1,4 +1,9 @@
-//! Puts a task on record before anyone says that it was accepted.
+//! Puts a task on record before anyone says that it was accepted, or before its message is made once more.
+
+use chrono::{DateTime, Utc};
+use entity::{TaskStatus, task_store, task_store::Column};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use uuid::Uuid;
 
 use super::super::{Database, QueryError, TaskRow, database::Backend, postgres, sqlite};
 
@@ -31,5 +36,42 @@ impl Database {
                 return Ok(Inserted::Existing(Box::new(existing)));
             }
         }
+    }
+
+    /// Lets an unfinished task wait for its next attempt, as if the last one had failed with the error of `waiting`. False,
+    /// and nothing is changed, if its row is no longer as in `before`.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn let_wait_for_retry(&self, before: &TaskRow, waiting: &TaskRow) -> Result<bool, QueryError> {
+        let same = |column: Column, value: Option<sea_orm::Value>| match value {
+            Some(value) => column.eq(value),
+            None => column.is_null(),
+        };
+        let change = task_store::Entity::update_many()
+            .col_expr(Column::Status, Expr::value(waiting.status))
+            .col_expr(Column::Error, Expr::value(waiting.error.as_deref()))
+            .filter(Column::IdTask.eq(before.id))
+            .filter(Column::Status.eq(before.status))
+            .filter(Column::Attempt.eq(i32::try_from(before.attempt).unwrap_or(i32::MAX)))
+            .filter(same(Column::RuntimeId, before.runtime_id.as_deref().map(Into::into)))
+            .filter(same(Column::StartedAt, before.started_at.map(Into::into)));
+        Ok(change.exec(self.single_writes()).await?.rows_affected > 0)
+    }
+
+    /// Lets a task that has failed begin anew; nothing is changed if it has not.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn reopen(&self, id: Uuid) -> Result<(), QueryError> {
+        let change = task_store::Entity::update_many()
+            .col_expr(Column::Status, Expr::value(TaskStatus::Pending))
+            .col_expr(Column::Error, Expr::value(Option::<String>::None))
+            .col_expr(Column::Attempt, Expr::value(0))
+            .col_expr(Column::FinishedAt, Expr::value(Option::<DateTime<Utc>>::None))
+            .filter(Column::IdTask.eq(id))
+            .filter(Column::Status.eq(TaskStatus::Failed));
+        change.exec(self.single_writes()).await?;
+        Ok(())
     }
 }

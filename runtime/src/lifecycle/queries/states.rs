@@ -1,12 +1,18 @@
 //! Where many tasks stand, with one statement.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use entity::TaskStatus;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use uuid::Uuid;
 
-use super::super::{Database, KnownTask, QueryError, database::Backend};
+use super::{
+    super::{Database, KnownTask, QueryError, RunsIn, database::Backend},
+    liveness::seconds,
+};
+
+/// No attempt lasts longer: RabbitMQ would take its delivery back (`consumer_timeout`), so no time limit may be longer.
+pub(super) const LONGEST_ATTEMPT: Duration = Duration::from_secs(30 * 60);
 
 impl Database {
     /// Where each of the tasks stands that has a row. Any number of ids; none costs nothing.
@@ -23,19 +29,20 @@ impl Database {
 
     /// One text for any number of ids, so that it is prepared once.
     fn states_statement(&self, ids: &[Uuid]) -> Statement {
-        let select = "SELECT id_task, status, attempt FROM task_store WHERE id_task";
-        match self.backend {
-            Backend::Postgres => Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                format!("{select} = ANY($1)"),
-                [Value::from(ids.to_vec())],
-            ),
-            Backend::Sqlite => Statement::from_sql_and_values(
-                DbBackend::Sqlite,
-                format!("{select} IN (SELECT unhex(value) FROM json_each(?))"),
-                [Value::from(hex_list(ids))],
-            ),
-        }
+        let (of, ids) = match self.backend {
+            Backend::Postgres => ("= ANY($1)", Value::from(ids.to_vec())),
+            Backend::Sqlite => ("IN (SELECT unhex(value) FROM json_each($1))", Value::from(hex_list(ids))),
+        };
+        let alive = self.backend.alive("t.runtime_id");
+        let young = self.backend.is_younger("t.started_at", "$2");
+        let sql = format!(
+            "SELECT id_task, status, attempt, finished_at, CASE WHEN status = 'PENDING' THEN error END AS error, \
+             CASE WHEN status = 'RUNNING' THEN runtime_id END AS runtime_id, \
+             CASE WHEN status = 'RUNNING' THEN {alive} AND {young} END AS alive \
+             FROM task_store t WHERE id_task {of}"
+        );
+        let values = [ids, seconds(LONGEST_ATTEMPT)];
+        Statement::from_sql_and_values(self.backend.sea_orm(), sql, values)
     }
 }
 
@@ -48,5 +55,14 @@ pub(super) fn hex_list(ids: &[Uuid]) -> String {
 fn state(row: &QueryResult) -> Result<(Uuid, KnownTask), DbErr> {
     let status: TaskStatus = row.try_get("", "status")?;
     let attempt: i32 = row.try_get("", "attempt")?;
-    Ok((row.try_get("", "id_task")?, KnownTask { status, attempt: attempt.try_into().unwrap_or_default() }))
+    let runtime_id: Option<String> = row.try_get("", "runtime_id")?;
+    let alive: Option<bool> = row.try_get("", "alive")?;
+    let known = KnownTask {
+        status,
+        attempt: attempt.try_into().unwrap_or_default(),
+        error: row.try_get("", "error")?,
+        finished_at: row.try_get("", "finished_at")?,
+        runs_in: runtime_id.map(|runtime_id| RunsIn { runtime_id, alive: alive.unwrap_or_default() }),
+    };
+    Ok((row.try_get("", "id_task")?, known))
 }

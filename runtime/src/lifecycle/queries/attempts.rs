@@ -1,0 +1,26 @@
+//! Reads the attempts of a task.
+
+use entity::task_attempt;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::super::{Database, QueryError};
+
+/// The most attempts of one task that are read: 20 retries are the most that can be set, and few are made again.
+const MOST: u64 = 100;
+
+impl Database {
+    /// What is known of the attempts at the task, oldest first; of more than a hundred the last ones.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn attempts_of(&self, task: Uuid) -> Result<Vec<task_attempt::Model>, QueryError> {
+        let attempts = task_attempt::Entity::find()
+            .filter(task_attempt::Column::IdTask.eq(task))
+            .order_by_desc(task_attempt::Column::IdAttempt)
+            .limit(MOST);
+        let mut attempts = attempts.all(&self.reader).await?;
+        attempts.reverse();
+        Ok(attempts)
+    }
+}
