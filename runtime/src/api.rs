@@ -4,14 +4,16 @@
 //! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Asks nobody for a
 //! password, which is why it listens on loopback only unless told otherwise.
 
+mod attempts;
 mod events;
 mod health;
 mod page;
 mod problem;
+mod starting;
 mod tasks;
 mod wait;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, os::fd::AsFd, sync::Arc};
 
 use axum::{Router, extract::DefaultBodyLimit, response::IntoResponse, routing::get};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -19,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::{events::EventView, problem::Problem, tasks::TaskView};
+pub use self::{events::EventView, problem::Problem, starting::Starting, tasks::TaskView};
 use crate::service::Service;
 
 /// What the description says of the whole; the paths and the schemas come from the handlers.
@@ -32,6 +34,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(tasks::submit, tasks::list))
         .routes(routes!(tasks::show))
+        .routes(routes!(attempts::retry))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::show))
         .routes(routes!(health::alive))
@@ -91,13 +94,26 @@ pub async fn bind(addr: SocketAddr) -> Result<Bound, ServeError> {
 impl Bound {
     /// Serves until [`Server::stop`].
     pub fn serve(self, service: Arc<Service>) -> Server {
-        let stop = CancellationToken::new();
-        let served = axum::serve(self.listener, router(service)).with_graceful_shutdown(stop.clone().cancelled_owned());
-        Server { stop, serving: tokio::spawn(served.into_future()) }
+        Server::start(self.listener, router(service))
+    }
+
+    /// Says what the start waits for, until [`Server::stop`]. Who connects between that and [`Self::serve`] is not lost.
+    ///
+    /// # Errors
+    /// If the process may not open another file.
+    pub fn serve_start(&self, starting: Starting) -> io::Result<Server> {
+        let same = std::net::TcpListener::from(self.listener.as_fd().try_clone_to_owned()?);
+        Ok(Server::start(TcpListener::from_std(same)?, starting.router()))
     }
 }
 
 impl Server {
+    fn start(listener: TcpListener, router: Router) -> Self {
+        let stop = CancellationToken::new();
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        Self { stop, serving: tokio::spawn(served.into_future()) }
+    }
+
     /// Ends the interface. Requests that wait for an outcome are answered by their own time limit or cut off with the
     /// process, whichever comes first: the service whose outcome they wait for has stopped already.
     pub async fn stop(self) {

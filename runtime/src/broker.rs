@@ -16,7 +16,7 @@ mod in_process;
 mod publish;
 mod rabbitmq;
 
-use std::time::Duration;
+use std::{num::NonZeroU16, time::Duration};
 
 pub use config::{BrokerConfig, InProcessLimits};
 pub use deliveries::Deliveries;
@@ -57,6 +57,14 @@ impl Broker {
     pub fn consume(&self, queue: Queue) -> Deliveries {
         match self {
             Self::RabbitMq(broker) => broker.consume(queue),
+            Self::InProcess(broker) => broker.consume(queue),
+        }
+    }
+
+    /// The same, beginning with a smaller prefetch; see [`Deliveries::prefetch`]. In memory it is the whole at once.
+    pub fn consume_from(&self, queue: Queue, first: NonZeroU16) -> Deliveries {
+        match self {
+            Self::RabbitMq(broker) => broker.consume_from(queue, first),
             Self::InProcess(broker) => broker.consume(queue),
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. The binary's edge, where errors become text and exit codes.
 
+mod again;
 mod client;
 mod completions;
 mod component;
@@ -10,6 +11,7 @@ mod event;
 mod logging;
 mod migrate;
 mod output;
+mod patience;
 mod payload;
 mod reader;
 mod run;

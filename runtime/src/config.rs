@@ -14,6 +14,9 @@ use bytesize::ByteSize;
 use event_driven::names;
 use serde::{Deserialize, Serialize};
 
+pub use self::validate::SLOT_PATIENCE;
+use crate::lifecycle::DatabaseConfig;
+
 /// The settings of one process.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -47,13 +50,26 @@ pub struct Service {
     /// How long running tasks may go on after a stop was asked for. What is not done then goes back to its queue.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
+    /// How long a runtime may give no sign of life before the others take it for gone, and the tasks that it was at for
+    /// cut off. The same for all runtimes of one database.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    /// How long `warren run` waits at its start for RabbitMQ and the database to be there. 0s: it tries once.
+    #[serde(with = "humantime_serde")]
+    pub start_patience: Duration,
     /// Whether `warren run` brings the database's schema up to date at its start.
     pub migrate: bool,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { name: "warren".into(), grace: Duration::from_secs(30), migrate: true }
+        Self {
+            name: "warren".into(),
+            grace: Duration::from_secs(30),
+            lease: crate::lifecycle::DatabaseConfig::LEASE,
+            start_patience: Duration::from_secs(60),
+            migrate: true,
+        }
     }
 }
 
@@ -63,9 +79,13 @@ impl Default for Service {
 pub struct Broker {
     /// `amqp://user:password@host:port/vhost`, or `amqps://`. `RABBITMQ_URL` sets it too. Empty: none is configured.
     pub url: String,
-    /// Deliveries that may be unsettled at once, over all channels. It has to cover what is executed and what waits for
-    /// its commit; what is above that is withheld from other runtimes.
+    /// Most deliveries that are unsettled at once, over all channels. Of tasks it is as many as are executed and can be
+    /// started within about a second: all of these where tasks are short, few where they are long, so that other runtimes
+    /// get their share.
     pub prefetch: u16,
+    /// Bytes that the bodies of unsettled tasks may have. Kept by the mean of those that were seen: where small ones are
+    /// followed by large ones, it may be exceeded for a moment. Never more than `prefetch` times `max_body`.
+    pub memory: ByteSize,
     /// Channels among which the prefetch is split. Acks of one channel never wait for those of another.
     pub channels: u16,
     /// How long a connection may take to be made at start.
@@ -80,6 +100,7 @@ impl Default for Broker {
         Self {
             url: String::new(),
             prefetch: 1000,
+            memory: ByteSize::mib(256),
             channels: 4,
             connect_timeout: Duration::from_secs(5),
             max_body: ByteSize::mib(16),
@@ -142,11 +163,19 @@ pub struct Database {
     /// How long a connection may take to be made.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
+    /// How long a statement may take. Then it is tried again over another connection, with fewer rows if it has several.
+    #[serde(with = "humantime_serde")]
+    pub statement_timeout: Duration,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: String::new(), max_connections: 8, connect_timeout: Duration::from_secs(5) }
+        Self {
+            url: String::new(),
+            max_connections: DatabaseConfig::MAX_CONNECTIONS,
+            connect_timeout: DatabaseConfig::CONNECT_TIMEOUT,
+            statement_timeout: DatabaseConfig::STATEMENT_TIMEOUT,
+        }
     }
 }
 

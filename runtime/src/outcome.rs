@@ -12,6 +12,8 @@ pub enum Outcome {
     Completed(String),
     /// The attempt failed; the class says whether another one makes sense.
     Failed(Failure),
+    /// The attempt failed, and there is to be no other one whatever the class says.
+    GivenUp(Failure),
     /// The runtime stopped before the guest had ended. Uses up no attempt.
     Interrupted,
 }
@@ -54,7 +56,9 @@ pub enum ErrorClass {
     OutOfMemory,
     /// The guest ran longer than its limit.
     Timeout,
-    /// The guest's result is larger than its limit, or no JSON.
+    /// The guest's result is larger than its limit.
+    OutputTooLarge,
+    /// The guest's result is no JSON.
     BadOutput,
     /// No component has the task's name.
     NoSuchComponent,
@@ -74,6 +78,7 @@ impl ErrorClass {
             | Self::Trap
             | Self::OutOfMemory
             | Self::Timeout
+            | Self::OutputTooLarge
             | Self::BadOutput
             | Self::NoSuchComponent
             | Self::BrokenComponent => true,
@@ -102,6 +107,7 @@ impl ErrorClass {
             Self::Trap => "trap",
             Self::OutOfMemory => "out_of_memory",
             Self::Timeout => "timeout",
+            Self::OutputTooLarge => "output_too_large",
             Self::BadOutput => "bad_output",
             Self::NoSuchComponent => "no_such_component",
             Self::BrokenComponent => "broken_component",

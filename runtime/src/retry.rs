@@ -22,6 +22,7 @@ pub fn decide(outcome: Outcome, attempt: u32, retries: u32) -> Verdict {
     match outcome {
         Outcome::Completed(result) => Verdict::Complete(result),
         Outcome::Interrupted => Verdict::GiveBack,
+        Outcome::GivenUp(failure) => Verdict::Bury(failure),
         Outcome::Failed(failure) if failure.class.is_of_the_message() => Verdict::Bury(failure),
         Outcome::Failed(failure) if !failure.class.may_pass() => Verdict::Fail(failure),
         Outcome::Failed(failure) if attempt < retries => Verdict::Retry(failure),
@@ -47,6 +48,7 @@ mod tests {
             (ErrorClass::Trap, 0, "retry"),
             (ErrorClass::OutOfMemory, 1, "retry"),
             (ErrorClass::Timeout, 3, "bury"),
+            (ErrorClass::OutputTooLarge, 0, "retry"),
             (ErrorClass::BadOutput, 0, "retry"),
             (ErrorClass::NoSuchComponent, 0, "retry"),
             (ErrorClass::BrokenComponent, 3, "bury"),
@@ -68,5 +70,7 @@ mod tests {
     fn a_result_completes_and_a_stop_gives_back() {
         assert_eq!(decide(Outcome::Completed("1".into()), 0, 0), Verdict::Complete("1".into()));
         assert_eq!(decide(Outcome::Interrupted, 9, 3), Verdict::GiveBack);
+        let failure = Failure::new(ErrorClass::Technical, "why");
+        assert_eq!(decide(Outcome::GivenUp(failure.clone()), 0, 3), Verdict::Bury(failure));
     }
 }

@@ -158,7 +158,7 @@ fn check_result(result: String, limits: &Limits) -> Outcome {
     let limit = limits.output.as_u64();
     if result.len() as u64 > limit {
         let text = format!("the result has {} bytes, its limit is {limit} (sandbox.output)", result.len());
-        return failed(ErrorClass::BadOutput, text);
+        return failed(ErrorClass::OutputTooLarge, text);
     }
     match JsonText::new(&result) {
         Ok(_) => Outcome::Completed(result),

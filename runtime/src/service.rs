@@ -5,9 +5,14 @@
 //! Invariant 1 is the order of the last two steps: a message leaves its queue only after its outcome is committed.
 
 mod admission;
+mod again;
 mod attempt;
+mod content;
+mod course;
 mod events;
 mod in_flight;
+mod load;
+mod pace;
 mod recording;
 pub mod reply;
 mod resume;
@@ -17,15 +22,15 @@ mod submit;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use event_driven::message::TaskRequest;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
-use self::{admission::Admission, in_flight::InFlight};
+use self::{admission::Admission, attempt::Attempted, in_flight::InFlight, load::Load};
 pub use self::{
+    again::{AgainError, message_of},
     rows::id_of_message,
     stop::StopReport,
     submit::{NewEvent, Submission, SubmitError},
@@ -34,7 +39,8 @@ use crate::{
     broker::{self, Broker, Deliveries, Delivery, Queue, Settlement},
     components::Components,
     config::Config,
-    lifecycle::{self, Database, Lookups, Recorder},
+    lifecycle::{self, Database, Heartbeat, Lookups, Recorder},
+    outcome::Outcome,
     sandbox::{Program, Sandbox},
 };
 
@@ -50,6 +56,8 @@ pub struct Parts {
     pub recorder: Recorder,
     /// Asks what became of tasks, many in one statement.
     pub lookups: Lookups,
+    /// This runtime's sign of life; its id is the one that rows have.
+    pub heartbeat: Heartbeat,
     /// Reads rows; its clock is the one that every stored time comes from.
     pub database: Database,
     /// The settings.
@@ -62,6 +70,10 @@ pub struct Service {
     /// This run of the service, as `task_store.runtime_id` has it.
     runtime_id: Arc<str>,
     in_flight: InFlight,
+    /// Messages that were settled without an execution, because their task was over or had another message.
+    duplicates: AtomicU64,
+    /// Tasks that are held, for the pace.
+    load: Arc<Load>,
     /// Held while a redelivery looks for the row that it takes over.
     taking_over: tokio::sync::Mutex<()>,
     /// One task for each unsettled delivery, and one for each consumer.
@@ -78,8 +90,10 @@ impl Service {
     /// Starts to consume tasks and events.
     pub async fn start(parts: Parts) -> Arc<Self> {
         let service = Arc::new(Self {
-            runtime_id: Uuid::now_v7().to_string().into(),
+            runtime_id: parts.heartbeat.runtime_id().clone(),
+            duplicates: AtomicU64::new(0),
             in_flight: InFlight::default(),
+            load: Arc::default(),
             taking_over: tokio::sync::Mutex::default(),
             deliveries: TaskTracker::new(),
             stopping: AtomicBool::new(false),
@@ -87,9 +101,9 @@ impl Service {
             broken: CancellationToken::new(),
             parts,
         });
-        let tasks = service.parts.broker.consume(Queue::Tasks);
+        let tasks = service.parts.broker.consume_from(Queue::Tasks, service.first_prefetch());
         let events = service.parts.broker.consume(Queue::EventStore);
-        service.deliveries.spawn(service.clone().consume(tasks, Self::process_task));
+        service.deliveries.spawn(service.clone().consume_tasks(tasks));
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
         service
     }
@@ -97,6 +111,10 @@ impl Service {
     /// The parts, for those who ask and do not run tasks: HTTP and the command line.
     pub fn parts(&self) -> &Parts {
         &self.parts
+    }
+
+    fn count_duplicate(&self) {
+        self.duplicates.fetch_add(1, Ordering::Relaxed);
     }
 
     /// For each thing that the service needs, `ok` or what is wrong with it.
@@ -125,19 +143,43 @@ impl Service {
 
     /// The way of a task.
     async fn process_task(self: Arc<Self>, delivery: Delivery) {
+        let held = self.load.hold(&delivery.body);
         let decoded = TaskRequest::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body());
         let settlement = match decoded {
-            Err(malformed) => self.refuse_task(&delivery, &malformed).await,
-            Ok(request) => match self.admit(request, &delivery).await {
-                Admission::Settle(settlement) => Some(settlement),
-                Admission::Execute(task) => match self.attempt(&task, &delivery).await {
-                    Some((row, outcome)) => self.conclude(&task, row, outcome).await,
-                    None => None,
-                },
-                Admission::Drop => None,
-            },
+            Err(malformed) => self.in_time(self.refuse_task(&delivery, &malformed), &delivery).await.flatten(),
+            Ok(request) => self.run_task(request, &delivery).await,
         };
+        if settlement.as_ref().is_some_and(|settlement| *settlement != Settlement::Release) {
+            held.ended();
+        }
         self.settle(delivery, settlement);
+    }
+
+    /// From a request to what becomes of its message; `None` if nothing is to be said of that.
+    async fn run_task(&self, mut request: TaskRequest, delivery: &Delivery) -> Option<Settlement> {
+        let arrival = self.arrival();
+        loop {
+            let task = match self.admit(request, arrival, delivery).await {
+                Admission::Execute(task) => task,
+                Admission::Settle(settlement) => return Some(settlement),
+                Admission::Drop => return None,
+            };
+            match self.attempt(&task, delivery).await {
+                // Without an id nothing keeps the copy that comes next from being executed: the row, if there is one, is for it.
+                Attempted::Made(row, _) if task.request.message_id.is_none() && delivery.is_void() => {
+                    if task.taken_over || self.may_be_announced(&row) {
+                        self.conclude(&task, row, Outcome::Interrupted).await;
+                    }
+                    return None;
+                }
+                Attempted::Made(row, outcome) => return self.conclude(&task, row, outcome).await,
+                Attempted::Dropped => {
+                    self.let_go(&task);
+                    return None;
+                }
+                Attempted::Overtaken => request = task.request,
+            }
+        }
     }
 
     /// The last step. Without a settlement nothing is known to be committed: the message goes back, and comes again.

@@ -53,7 +53,8 @@ async fn it_works_on_queues_and_exchanges_that_differ() {
     exchange(&connection, "event.exchange", ExchangeKind::Topic, false).await;
     let channel = connection.create_channel().await.unwrap();
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let own = headers(&[("x-max-length", AMQPValue::LongInt(5))]);
+    let refuse = AMQPValue::LongString("reject-publish".into());
+    let own = headers(&[("x-max-length", AMQPValue::LongInt(5)), ("x-overflow", refuse)]);
     channel.queue_declare("tasks".into(), options, own).await.unwrap();
     let broker = Broker::connect(config(Kind::Quorum, &vhost.url())).await.unwrap();
     let mut tasks = broker.consume(Queue::Tasks);

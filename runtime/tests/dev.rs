@@ -63,8 +63,10 @@ async fn a_submitted_task_completes_and_its_row_can_be_read() {
     assert_eq!((status, &task["status"], &task["result"]), (StatusCode::OK, &json!("COMPLETED"), &json!({ "a": 1 })));
 
     let id = task["id_task"].as_str().unwrap();
-    let (status, row) = dev.get(&warren, &format!("/v1/tasks/{id}")).await;
+    let (status, mut row) = dev.get(&warren, &format!("/v1/tasks/{id}")).await;
+    let attempts = row.as_object_mut().unwrap().remove("attempts").unwrap();
     assert_eq!((status, &row), (StatusCode::OK, &task));
+    assert_eq!((attempts.as_array().unwrap().len(), &attempts[0]["outcome"]), (1, &json!("COMPLETED")));
 
     let (_, order) = dev.submit(&warren, &json!({ "task_name": "process_order", "payload": { "lines": [] } })).await;
     assert_eq!(order["status"], "FAILED");
@@ -207,7 +209,8 @@ async fn health_and_description_are_there() {
     assert_eq!((status, &ready["ready"]), (StatusCode::OK, &json!(true)));
     let (_, description) = dev.get(&warren, "/openapi.json").await;
     let paths: Vec<_> = description["paths"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(paths, ["/healthz", "/readyz", "/v1/events", "/v1/events/{id}", "/v1/tasks", "/v1/tasks/{id}"]);
+    let tasks = ["/v1/tasks", "/v1/tasks/{id}", "/v1/tasks/{id}/retry"];
+    assert_eq!(paths, [&["/healthz", "/readyz", "/v1/events", "/v1/events/{id}"][..], &tasks].concat());
     warren.signal("TERM");
     assert!(warren.wait().success());
     assert!(warren.log().contains("nothing is left behind"), "{}", warren.log());

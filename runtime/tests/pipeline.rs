@@ -158,21 +158,37 @@ async fn a_message_that_breaks_the_contract_is_recorded_and_dead_lettered_with_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_the_database_refuses_does_not_hold_back_the_others() {
+async fn rows_that_the_database_refuses_do_not_hold_back_the_others() {
     let stack = Stack::new().await;
     let _warren = stack.start(&[]);
     let publisher = stack.publisher().await;
-    for n in 0..50 {
-        // jsonb has no place for the character NUL.
-        let payload = if n == 25 { json!({ "text": "\0" }) } else { json!({ "n": n }) };
-        publisher.task("echo", &payload, None).await;
+    // jsonb has no place for the character NUL, and for numbers of 131,072 digits and more, however they are written.
+    let refused = [r#"{"text": "\u0000"}"#.to_owned(), "1e200000".to_owned(), format!("[{}]", "9".repeat(200_000))];
+    for n in 0..103 {
+        let id = format!("m-{n}");
+        let payload = if n % 40 == 20 { refused[n / 40].clone() } else { json!({ "n": n }).to_string() };
+        let body = format!(r#"{{"task_name": "echo", "payload": {payload}}}"#);
+        let properties = BasicProperties::default()
+            .with_app_id("shop".into())
+            .with_correlation_id("c-1".into())
+            .with_message_id(id.as_str().into());
+        publisher.raw("task.exchange", "routing.task.run.test", body.as_bytes(), properties).await;
     }
-    let tasks = stack.ended("echo", 50).await;
-    let failed: Vec<_> = tasks.iter().filter(|task| task.status == TaskStatus::Failed).collect();
-    assert_eq!(failed.len(), 1);
-    assert!(failed[0].error.clone().unwrap().starts_with("unstorable: "), "{:?}", failed[0].error);
-    let dead = publisher.take("dead.tasks", 1).await.remove(0);
-    assert!(header(&dead.properties, "x-error").unwrap().starts_with("unstorable: "));
+    let tasks = stack.ended("echo", 103).await;
+    let dead = publisher.take("dead.tasks", refused.len()).await;
+    for n in [20, 60, 100] {
+        let id = format!("m-{n}");
+        let task = tasks.iter().find(|task| task.message_id.as_deref() == Some(id.as_str())).unwrap();
+        assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+        assert!(task.error.as_deref().unwrap().starts_with("unstorable: the database refused the row: "), "{task:?}");
+        let row = stack.row(task).await;
+        assert_eq!((row.payload, row.result, row.correlation_id.as_deref()), (None, None, Some("c-1")));
+        let letter =
+            dead.iter().find(|dead| dead.properties.message_id().as_ref().is_some_and(|found| found.as_str() == id));
+        assert_eq!(header(&letter.expect("it is dead-lettered").properties, "x-error"), task.error);
+    }
+    assert_eq!(tasks.iter().filter(|task| task.status == TaskStatus::Completed).count(), 100);
+    assert_eq!(publisher.depth("tasks").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,7 +159,7 @@ async fn a_result_must_be_json_and_within_its_limit() {
 
     let large = r#"(memory (export "memory") 3)"#;
     let (class, message) = class_of(outcome_of(guest_with(large, &answer(64, 70_000))).await);
-    assert_eq!(class, ErrorClass::BadOutput);
+    assert_eq!(class, ErrorClass::OutputTooLarge);
     assert_eq!(message, "the result has 70000 bytes, its limit is 65536 (sandbox.output)");
 }
 

@@ -7,6 +7,8 @@
 mod database;
 #[path = "support/process.rs"]
 mod process;
+#[path = "../../event-driven/tests/support/proxy.rs"]
+mod proxy;
 #[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
@@ -18,7 +20,10 @@ use std::{
 };
 
 use database::TestDatabase;
-use process::warren;
+use process::{PATIENCE, Process, warren};
+use proxy::Proxy;
+use reqwest::StatusCode;
+use serde_json::Value;
 use vhost::Vhost;
 
 /// Runs it to its end; gives its exit code and what it wrote to stderr.
@@ -32,8 +37,22 @@ fn fail(command: &mut Command) -> (i32, String) {
     (output.status.code().expect("it was not killed"), stderr)
 }
 
+/// What is refused ends it at once.
 fn run(rabbitmq: &str, postgres: &str) -> (i32, String) {
-    fail(warren().arg("run").env("RABBITMQ_URL", rabbitmq).env("DATABASE_URL", postgres))
+    let (code, stderr) = fail(&mut service(rabbitmq, postgres));
+    assert!(!stderr.contains("waiting for"), "it waits for what does not pass: {stderr}");
+    (code, stderr)
+}
+
+/// Where nobody is waited for.
+fn run_once(rabbitmq: &str, postgres: &str) -> (i32, String) {
+    fail(service(rabbitmq, postgres).env("WARREN_SERVICE_START_PATIENCE", "0s"))
+}
+
+fn service(rabbitmq: &str, postgres: &str) -> Command {
+    let mut command = warren();
+    command.arg("run").env("RABBITMQ_URL", rabbitmq).env("DATABASE_URL", postgres);
+    command
 }
 
 #[track_caller]
@@ -57,7 +76,7 @@ async fn a_broker_that_can_not_be_reached_or_refuses() {
     let url = &database.config.url;
     assert_told(run("", url), &["no broker is configured: set RABBITMQ_URL", "warren dev"]);
     let port = free_port();
-    let told = run(&format!("amqp://guest:secret@127.0.0.1:{port}"), url);
+    let told = run_once(&format!("amqp://guest:secret@127.0.0.1:{port}"), url);
     assert_told(told, &[&format!("127.0.0.1:{port}"), "check the host and the port"]);
     assert_told(run("http://127.0.0.1", url), &["amqp"]);
     let vhost = Vhost::create();
@@ -70,15 +89,18 @@ async fn a_broker_that_can_not_be_reached_or_refuses() {
     // A database's port does not speak AMQP.
     let postgres = url::Url::parse(url).unwrap();
     let other = format!("amqp://{}:{}", postgres.host_str().unwrap(), postgres.port().unwrap_or(5432));
-    assert_eq!(run(&other, url).0, 1);
+    assert_eq!(run_once(&other, url).0, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_can_not_be_reached_or_is_newer() {
     let vhost = Vhost::create();
     let port = free_port();
-    let told = run(&vhost.url(), &format!("postgres://u:secret@127.0.0.1:{port}/warren"));
+    let told = run_once(&vhost.url(), &format!("postgres://u:secret@127.0.0.1:{port}/warren"));
     assert_told(told, &[&format!("postgres://u:***@127.0.0.1:{port}/warren")]);
+    let mut nowhere = url::Url::parse(&TestDatabase::postgres().await.config.url).unwrap();
+    nowhere.set_path("no_such_database");
+    assert_told(run(&vhost.url(), nowhere.as_str()), &["no such database", "createdb no_such_database"]);
     assert_told(run(&vhost.url(), ""), &["no database is configured: set DATABASE_URL"]);
     assert_told(run(&vhost.url(), "mysql://127.0.0.1/x"), &["mysql", "postgres"]);
     assert_told(run(&vhost.url(), "sqlite:///proc/no/such/folder/warren.db"), &["/proc/no/such/folder"]);
@@ -123,4 +145,93 @@ fn settings_that_are_wrong_are_told_all_at_once() {
 fn a_component_store_of_another_kind() {
     let told = fail(warren().arg("dev").env("WARREN_COMPONENTS_URL", "s3://bucket/components"));
     assert_told(told, &["s3://bucket/components", "only a directory is supported"]);
+}
+
+/// What HTTP says at a port that is known before the service is ready.
+async fn ask(port: u16, path: &str) -> (StatusCode, String) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let response = http.get(format!("http://127.0.0.1:{port}{path}")).send().await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
+
+async fn parts(port: u16) -> Value {
+    let (status, body) = ask(port, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    serde_json::from_str::<Value>(&body).unwrap()["parts"].clone()
+}
+
+fn contains(part: &Value, text: &str) -> bool {
+    part.as_str().is_some_and(|part| part.contains(text))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_are_not_there_yet_are_waited_for() {
+    let (vhost, mut database) = (Vhost::create(), TestDatabase::postgres().await);
+    let (postgres, http, rabbitmq) = (database.server(), free_port(), free_port());
+    database.set_port(free_port());
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = service(&vhost.url_by(rabbitmq), &database.config.url);
+    command.args(["--http-addr", &format!("127.0.0.1:{http}"), "--components"]).arg(folder.path());
+    let mut warren = Process::spawn(command);
+
+    warren.wait_for_line("waiting for the database");
+    assert_eq!(ask(http, "/healthz").await.0, StatusCode::OK);
+    assert_eq!(ask(http, "/v1/tasks").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let told = parts(http).await;
+    assert_eq!(told["service"], "starting");
+    assert!(contains(&told["database"], "waiting: nothing answers at postgres://"), "{told}");
+
+    let port = url::Url::parse(&database.config.url).unwrap().port().unwrap();
+    let _postgres = Proxy::start_at(port, postgres).await;
+    warren.wait_for_line("waiting for the broker");
+    let told = parts(http).await;
+    assert_eq!(told["database"], "ok");
+    assert!(contains(&told["broker"], "waiting: no connection to RabbitMQ at"), "{told}");
+
+    let _rabbitmq = Proxy::start_at(rabbitmq, vhost.server()).await;
+    warren.wait_for_line("ready; HTTP at");
+    assert_eq!(ask(http, "/readyz").await.0, StatusCode::OK);
+    warren.signal("TERM");
+    assert!(warren.wait().success());
+}
+
+/// A port that is open before its server is there, and a database that has no room yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_are_there_and_not_ready_are_waited_for() {
+    let (vhost, database) = (Vhost::create(), TestDatabase::of_a_role().await);
+    let proxy = Proxy::start(vhost.server()).await;
+    proxy.refuse();
+    database.on_server("ALTER ROLE ROLE_NAME CONNECTION LIMIT 0").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = service(&vhost.url_by(proxy.port), &database.config.url);
+    command.arg("--components").arg(folder.path());
+    let warren = Process::spawn(command);
+    assert!(warren.wait_for_line("waiting for the database").contains("too many connections"));
+    database.on_server("ALTER ROLE ROLE_NAME CONNECTION LIMIT -1").await;
+    assert!(warren.wait_for_line("waiting for the broker").contains("closed the connection during the handshake"));
+    proxy.restore();
+    warren.wait_for_line("ready; HTTP at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_patience_has_an_end() {
+    let vhost = Vhost::create();
+    let nobody = format!("postgres://u:secret@127.0.0.1:{}/warren", free_port());
+    let begun = Instant::now();
+    let told = fail(service(&vhost.url(), &nobody).env("WARREN_SERVICE_START_PATIENCE", "1s"));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert_eq!(told.1.matches("waiting for the database").count(), 1, "{}", told.1);
+    assert_told(told, &["nothing answers at postgres://u:***@127.0.0.1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_server_can_be_stopped() {
+    let vhost = Vhost::create();
+    let nobody = format!("postgres://u@127.0.0.1:{}/warren", free_port());
+    let mut warren = Process::spawn(service(&vhost.url(), &nobody));
+    warren.wait_for_line("waiting for the database");
+    let asked = Instant::now();
+    warren.signal("TERM");
+    assert!(warren.wait().success());
+    assert!(asked.elapsed() < PATIENCE / 10, "{:?}", asked.elapsed());
 }

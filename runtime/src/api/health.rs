@@ -11,9 +11,9 @@ use crate::service::Service;
 /// The state of what the service needs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Readiness {
-    ready: bool,
+    pub(super) ready: bool,
     /// For each part: `ok`, or what is wrong with it.
-    parts: BTreeMap<&'static str, String>,
+    pub(super) parts: BTreeMap<&'static str, String>,
 }
 
 /// The process is alive. Restarting it helps if this does not answer.

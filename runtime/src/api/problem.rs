@@ -9,7 +9,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{lifecycle::QueryError, service::SubmitError};
+use crate::{
+    lifecycle::QueryError,
+    service::{AgainError, SubmitError},
+};
 
 /// Why a request was refused, as `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,6 +50,11 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED,
             "this path does not take this method; /openapi.json lists what it takes",
         )
+    }
+
+    /// 409: what is asked for does not go with how things stand.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
     }
 
     /// 422: the request is understood, and breaks a rule.
@@ -103,6 +111,20 @@ impl From<SubmitError> for Problem {
             SubmitError::Database(error) => error.into(),
             SubmitError::Broker(ref reason) if reason.may_pass() => Self::unavailable(error.to_string()),
             SubmitError::Malformed(_) | SubmitError::Broker(_) => Self::unprocessable(error.to_string()),
+        }
+    }
+}
+
+impl From<AgainError> for Problem {
+    fn from(error: AgainError) -> Self {
+        match error {
+            AgainError::Database(error) => error.into(),
+            AgainError::Unknown(_) => Self::not_found(error.to_string()),
+            AgainError::Over { .. } | AgainError::Runs { .. } | AgainError::Changed(_) => {
+                Self::conflict(error.to_string())
+            }
+            AgainError::Broker(ref reason) if reason.may_pass() => Self::unavailable(error.to_string()),
+            AgainError::Incomplete(_) | AgainError::Broker(_) => Self::unprocessable(error.to_string()),
         }
     }
 }

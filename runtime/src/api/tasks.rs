@@ -12,13 +12,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use entity::TaskStatus;
+use entity::{TaskStatus, task_attempt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{page::Page, problem::Problem, wait};
+use super::{
+    attempts::AttemptView,
+    page::Page,
+    problem::Problem,
+    wait::{self, duration},
+};
 use crate::{
     lifecycle::{TaskFilter, TaskRow, TaskSummary},
     service::{Service, Submission},
@@ -52,6 +57,16 @@ pub struct TaskView {
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
+    /// What is known of its attempts, oldest first; not in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<AttemptView>>,
+}
+
+impl TaskView {
+    /// With its attempts.
+    pub(crate) fn with_attempts(self, attempts: Vec<task_attempt::Model>) -> Self {
+        Self { attempts: Some(attempts.into_iter().map(AttemptView::from).collect()), ..self }
+    }
 }
 
 impl From<TaskRow> for TaskView {
@@ -73,6 +88,7 @@ impl From<TaskRow> for TaskView {
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            attempts: None,
         }
     }
 }
@@ -96,6 +112,7 @@ impl From<TaskSummary> for TaskView {
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            attempts: None,
         }
     }
 }
@@ -183,6 +200,8 @@ pub(super) struct ListQuery {
     producer_app: Option<String>,
     /// Only tasks with this correlation id.
     correlation_id: Option<String>,
+    /// Only tasks that are not over and to which nothing has happened for this long (`10m`): their message may be lost.
+    stuck_for: Option<String>,
     /// At most this many, up to 1,000. Default: 50.
     limit: Option<u64>,
     /// The `next` of the page before.
@@ -212,6 +231,7 @@ pub(super) async fn list(
         task_name: query.task_name,
         producer_app: query.producer_app,
         correlation_id: query.correlation_id,
+        stuck_for: query.stuck_for.as_deref().map(|text| duration("stuck_for", text)).transpose()?,
     };
     let page = Page::parse(query.limit, query.after.as_deref())?;
     let rows = service.parts().database.list_tasks(&filter, page.limit, page.after).await?;
@@ -232,5 +252,7 @@ pub(super) async fn show(
     let Path(id) = id?;
     let wait = wait::parse(query?.0.wait.as_deref())?.unwrap_or_default();
     let row = service.wait_for(id, wait).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| Problem::not_found(format!("no task has the id {id}")))
+    let row = row.ok_or_else(|| Problem::not_found(format!("no task has the id {id}")))?;
+    let attempts = service.parts().database.attempts_of(id).await?;
+    Ok(Json(TaskView::from(row).with_attempts(attempts)))
 }

@@ -1,5 +1,7 @@
 //! The stream of deliveries of one queue.
 
+use event_driven::client::Prefetch;
+
 use super::{Delivery, in_process, rabbitmq};
 
 /// Deliveries of one queue, until the broker stops consuming.
@@ -13,6 +15,14 @@ pub(super) enum Inbox {
 }
 
 impl Deliveries {
+    /// How many deliveries may be unsettled at once, to be changed at any time. In memory it never changes.
+    pub fn prefetch(&self) -> Option<Prefetch> {
+        match &self.0 {
+            Inbox::RabbitMq(inbox) => Some(inbox.prefetch()),
+            Inbox::InProcess(_) => None,
+        }
+    }
+
     /// The next delivery; `None` once the broker has stopped consuming, and only then. Nothing is lost if the future is
     /// dropped.
     pub async fn recv(&mut self) -> Option<Delivery> {

@@ -9,6 +9,13 @@ use lapin::BasicProperties;
 
 use super::in_process;
 
+/// The header in which quorum queues count (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>). Classic
+/// queues do not.
+const DELIVERY_COUNT: &str = "x-delivery-count";
+
+/// So often a message is given back because there is no place for it, of the 20 times that a quorum queue allows.
+const MOST_RETURNS: u64 = 5;
+
 /// The queues that the service consumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {
@@ -60,6 +67,28 @@ impl Delivery {
             Some(Ticket::InProcess(ticket)) => ticket.is_void(),
             None => true,
         }
+    }
+
+    /// Returns when it can no longer be settled: what waits with it need not wait any more. In memory that does not happen.
+    pub async fn voided(&self) {
+        match &self.receipt.ticket {
+            Some(Ticket::RabbitMq(receipt)) => receipt.voided().await,
+            Some(Ticket::InProcess(_)) => std::future::pending().await,
+            None => {}
+        }
+    }
+
+    /// How often the message came back to its queue, as far as the broker counts.
+    pub fn returns(&self) -> u64 {
+        let headers = self.properties.headers().as_ref();
+        let count = headers.and_then(|headers| headers.inner().get(DELIVERY_COUNT)?.as_long_long_int());
+        count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
+    }
+
+    /// Whether it may be given back only because it would have to wait here. Not too often: a quorum queue takes what was
+    /// given back 20 times for poison. In memory there is nobody else who could have it.
+    pub fn may_go_back(&self) -> bool {
+        matches!(self.receipt.ticket, Some(Ticket::RabbitMq(_))) && self.returns() < MOST_RETURNS
     }
 
     pub(super) fn settle(mut self, settlement: Settlement) {

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use event_driven::{
-    client::{self, Client, RawDelivery, Source},
+    client::{self, Client, Prefetch, RawDelivery, Source},
     topology::plan,
 };
 use tokio::sync::watch;
@@ -33,11 +33,15 @@ impl RabbitMq {
     }
 
     pub(super) fn consume(&self, queue: Queue) -> Deliveries {
+        self.consume_from(queue, self.prefetch)
+    }
+
+    pub(super) fn consume_from(&self, queue: Queue, first: NonZeroU16) -> Deliveries {
         let source = match queue {
             Queue::Tasks => Source::tasks(self.client.settings().topology.retries, self.prefetch, self.channels),
             Queue::EventStore => Source::event_store(self.prefetch),
         };
-        Deliveries(deliveries::Inbox::RabbitMq(Inbox { deliveries: self.client.consume(source), queue }))
+        Deliveries(deliveries::Inbox::RabbitMq(Inbox { deliveries: self.client.consume_from(source, first), queue }))
     }
 
     pub(super) async fn publish(&self, publish: Publish) -> Result<(), PublishError> {
@@ -69,6 +73,10 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    pub(super) fn prefetch(&self) -> Prefetch {
+        self.deliveries.prefetch()
+    }
+
     pub(super) async fn recv(&mut self) -> Option<Delivery> {
         let RawDelivery { routing_key, properties, body, redelivered, receipt } = self.deliveries.recv().await?;
         let receipt = Receipt::new(Ticket::RabbitMq(receipt));

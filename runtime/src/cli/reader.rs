@@ -37,6 +37,7 @@ impl Reader {
                     ("task_name", filter.task_name.clone()),
                     ("producer_app", filter.producer_app.clone()),
                     ("correlation_id", filter.correlation_id.clone()),
+                    ("stuck_for", filter.stuck_for.map(|time| humantime::format_duration(time).to_string())),
                     ("limit", Some(limit.to_string())),
                 ]);
                 items(client.get("/v1/tasks", &query).await?)
@@ -47,8 +48,9 @@ impl Reader {
     pub(super) async fn task(&self, id: Uuid) -> anyhow::Result<Option<Value>> {
         match self {
             Self::Database(database) => {
-                let row = database.find_task(id).await?;
-                Ok(row.map(|row| serde_json::to_value(TaskView::from(row))).transpose()?)
+                let Some(row) = database.find_task(id).await? else { return Ok(None) };
+                let attempts = database.attempts_of(id).await?;
+                Ok(Some(serde_json::to_value(TaskView::from(row).with_attempts(attempts))?))
             }
             Self::Http(client) => client.get(&format!("/v1/tasks/{id}"), &[]).await,
         }

@@ -4,9 +4,9 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::bail;
 
-use super::{logging, migrate, settings, signals::Signals, start};
+use super::{logging, migrate, patience::Patience, settings, signals::Signals, start};
 use crate::{
-    api,
+    api::{self, Starting},
     broker::Broker,
     config::Config,
     service::{Parts, Service},
@@ -47,15 +47,27 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     }
     start::warn_of_variables(&loaded.unknown_variables);
     let bound = api::bind(config.http.addr).await?;
-    let Some(parts) = start::unless_stopped(&mut signals, build(config)).await else { return Ok(ExitCode::SUCCESS) };
-    start::serve(Service::start(parts?).await, bound, signals).await
+    let starting = Starting::default();
+    let meanwhile = bound.serve_start(starting.clone())?;
+    let built = start::unless_stopped(&mut signals, build(config, starting)).await;
+    let Some(parts) = built else { return Ok(ExitCode::SUCCESS) };
+    let service = Service::start(parts?).await;
+    meanwhile.stop().await;
+    start::serve(service, bound, signals).await
 }
 
-async fn build(config: Config) -> anyhow::Result<Parts> {
-    let database = migrate::connect(&config).await?;
-    if config.service.migrate {
-        database.migrate().await?;
-    }
-    let broker = Broker::connect(config.to_broker()?).await?;
+async fn build(config: Config, starting: Starting) -> anyhow::Result<Parts> {
+    let broker_config = config.to_broker()?;
+    let patience = Patience::begin(config.service.start_patience, starting);
+    let database = patience
+        .reach("database", async || {
+            let database = migrate::connect(&config).await?;
+            if config.service.migrate {
+                database.migrate().await?;
+            }
+            Ok(database)
+        })
+        .await?;
+    let broker = patience.reach("broker", async || Ok(Broker::connect(broker_config.clone()).await?)).await?;
     start::parts(config, broker, database).await
 }

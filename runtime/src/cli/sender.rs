@@ -126,7 +126,7 @@ pub(super) async fn publish_event(
 }
 
 /// A publisher on the broker of the settings. Declares nothing: that is the service's to do.
-async fn connect(config: &Config) -> anyhow::Result<Publisher> {
+pub(super) async fn connect(config: &Config) -> anyhow::Result<Publisher> {
     let timeout = config.broker.connect_timeout;
     let publisher = PublisherSettings { timeout, patience: timeout, ..PublisherSettings::default() };
     let client = broker::Client::connect_with(ClientSettings { publisher, ..config.to_client()? }, Vec::new()).await?;

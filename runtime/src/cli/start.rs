@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
+use uuid::Uuid;
 
 use crate::{
     api,
@@ -10,7 +11,7 @@ use crate::{
     cli::signals::{self, Signals},
     components::{CompileCache, Compiler, ComponentStore, Components},
     config::Config,
-    lifecycle::{Database, Lookups, Recorder},
+    lifecycle::{Database, Heartbeat, Lookups, Recorder, RuntimeInfo},
     sandbox::{EngineSettings, Sandbox},
     service::{Parts, Service},
 };
@@ -22,7 +23,20 @@ pub(super) async fn parts(config: Config, broker: Broker, database: Database) ->
     let compiler = Compiler::new(sandbox.engine().clone(), compile_cache(&config));
     let components = Components::load(store, compiler, Box::new(sandbox.preparer()), config.components.scan).await?;
     let (recorder, lookups) = (Recorder::start(&database), Lookups::start(&database));
-    Ok(Parts { broker, components, sandbox, recorder, lookups, database, config })
+    let alive = Heartbeat::start(&database, runtime_info(&config)).await;
+    let heartbeat = alive.context("the row of this runtime could not be written")?;
+    Ok(Parts { broker, components, sandbox, recorder, lookups, heartbeat, database, config })
+}
+
+/// Who this run of the service is.
+fn runtime_info(config: &Config) -> RuntimeInfo {
+    RuntimeInfo { runtime_id: Uuid::now_v7().to_string().into(), service: config.service.name.clone(), host: host() }
+}
+
+/// The name of this machine, for people who look for the process: where Linux tells it, or the environment.
+fn host() -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    told.map_or_else(|| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Serves until a signal asks for a stop, then stops in order: the service, and HTTP last.

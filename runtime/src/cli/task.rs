@@ -8,7 +8,7 @@ use entity::TaskStatus;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{output, payload, reader::Reader, sender, settings};
+use super::{again::Again, output, payload, reader::Reader, sender, settings};
 use crate::lifecycle::TaskFilter;
 
 #[derive(Debug, Subcommand)]
@@ -21,10 +21,22 @@ pub(super) enum Command {
         after_help = "Examples:\n  warren task list\n  warren task list --status failed --limit 10\n  warren task list --name echo --output json"
     )]
     List(List),
-    /// Show one task
+    /// Show one task and its attempts
     #[command(after_help = "Examples:\n  warren task show 019a3b7c-…")]
     Show(Show),
+    /// Publish the message of a task once more, made from its row: for one whose message is lost
+    #[command(after_help = RETRY_HELP)]
+    Retry(Retry),
 }
+
+const RETRY_HELP: &str = "\
+On RABBITMQ_URL and DATABASE_URL, or over HTTP where one of them is not set. Tasks that are over are refused, and those that
+run in a runtime that is alive. Where the old message turns up after all, a task with a message id is executed once all the
+same; one without may be executed twice.
+
+Examples:
+  warren task list --stuck
+  warren task retry 019a3b7c-…";
 
 const PUBLISH_HELP: &str = "\
 Exits with 0; with --wait: 0 if the task COMPLETED, 1 if it FAILED, 2 if it could not be asked for or is not over in time.
@@ -77,11 +89,24 @@ pub(super) struct List {
     /// Only tasks with this correlation id
     #[arg(long)]
     correlation_id: Option<String>,
+    /// Only tasks that are not over and to which nothing has happened for a while: their message may be lost
+    #[arg(long)]
+    stuck: bool,
+    /// With --stuck: for how long
+    #[arg(long, default_value = "10m", value_name = "DURATION", value_parser = humantime::parse_duration, requires = "stuck")]
+    older_than: Duration,
     /// At most this many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
     #[command(flatten)]
     output: output::Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Retry {
+    /// The tasks' ids
+    #[arg(required = true)]
+    ids: Vec<Uuid>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -102,6 +127,7 @@ pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::R
         Command::Publish(args) => publish(file, args).await.or_else(|error| Ok(output::fail(&error, 2))),
         Command::List(args) => list(file, args).await,
         Command::Show(args) => show(file, args).await,
+        Command::Retry(args) => retry(file, args).await,
     }
 }
 
@@ -127,6 +153,7 @@ async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<ExitCode> {
         task_name: args.name.clone(),
         producer_app: args.producer.clone(),
         correlation_id: args.correlation_id.clone(),
+        stuck_for: args.stuck.then_some(args.older_than),
     };
     let tasks = Reader::open(&config).await?.tasks(&filter, args.limit).await?;
     args.output.print(
@@ -159,15 +186,42 @@ async fn show(file: Option<&Path>, args: &Show) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line for each field that is set.
+async fn retry(file: Option<&Path>, args: &Retry) -> anyhow::Result<ExitCode> {
+    let config = settings::load(file, Vec::new())?.config;
+    let again = Again::open(&config).await?;
+    for &id in &args.ids {
+        again.publish(id).await?;
+        output::print_text(&format!("{id} was published again"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each field that is set, and for each attempt.
 fn print_one(task: &Value) -> anyhow::Result<()> {
     for (name, value) in task.as_object().into_iter().flatten() {
         match (name.as_str(), value) {
             (_, Value::Null) => {}
+            ("attempts", Value::Array(attempts)) => print_attempts(attempts)?,
             ("status", Value::String(status)) => output::print_text(&format!("{name:<17} {}", output::styled(status)))?,
             (_, Value::String(text)) => output::print_text(&format!("{name:<17} {text}"))?,
             (_, other) => output::print_text(&format!("{name:<17} {other}"))?,
         }
+    }
+    Ok(())
+}
+
+fn print_attempts(attempts: &[Value]) -> anyhow::Result<()> {
+    for attempt in attempts {
+        let words = [
+            format!("attempt {}", text(attempt, "attempt")),
+            text(attempt, "outcome"),
+            output::time(&text(attempt, "started_at")),
+            output::took(&text(attempt, "started_at"), &text(attempt, "finished_at")),
+            text(attempt, "error_class"),
+            text(attempt, "error"),
+        ];
+        let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        output::print_text(&format!("{:<17} {}", "", words.join("  ")))?;
     }
     Ok(())
 }

@@ -21,6 +21,8 @@ impl Config {
         DatabaseConfig {
             max_connections: self.database.max_connections,
             connect_timeout: self.database.connect_timeout,
+            lease: self.service.lease,
+            statement_timeout: self.database.statement_timeout,
             ..DatabaseConfig::new(self.database.url.clone())
         }
     }

@@ -10,6 +10,15 @@ use super::Config;
 /// by default), and gives the delivery to another one: a longer task would be executed again and again.
 const CONSUMER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
+/// A shorter one would take runtimes for gone whose database is merely busy.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// How long a task waits for a slot before others may have it.
+pub const SLOT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is left for the commit and the settling of an execution that has taken all its time.
+const SETTLING: Duration = Duration::from_secs(60);
+
 /// Each retry has a queue of its own, and the delay doubles with each: the 20th of 3 s is over 18 days.
 const MAX_RETRIES: u32 = 20;
 
@@ -20,6 +29,12 @@ const MAX_ROUTING_KEY: usize = 255;
 const MAX_MEMORY: u64 = 4 << 30;
 
 impl Config {
+    /// How long a delivery may wait before it is executed: for what another runtime does, for a place. What waits for longer
+    /// is given back, before RabbitMQ takes it back in the middle of the execution.
+    pub fn longest_wait(&self) -> Duration {
+        CONSUMER_TIMEOUT.saturating_sub(self.sandbox.timeout + SETTLING).max(SLOT_PATIENCE)
+    }
+
     /// Everything that is wrong with these settings, a sentence each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -32,6 +47,14 @@ impl Config {
         if let Err(error) = Service::new(&service.name) {
             require(false, format!("service.name: {error}"));
         }
+        require(
+            service.lease >= SHORTEST_LEASE,
+            format!(
+                "service.lease is {}, it takes at least {}: a sign of life is given five times as often",
+                humantime::format_duration(service.lease),
+                humantime::format_duration(SHORTEST_LEASE)
+            ),
+        );
         require(broker.channels >= 1, "broker.channels is 0, it takes at least 1".into());
         require(
             broker.prefetch >= broker.channels,
@@ -46,7 +69,14 @@ impl Config {
                 format!("topology.task_keys has a key of {} bytes, AMQP allows {MAX_ROUTING_KEY}", key.len()),
             );
         }
-        require(database.max_connections >= 2, "database.max_connections is below 2: one writes, one reads".into());
+        require(
+            database.max_connections >= 4,
+            format!(
+                "database.max_connections is {}, it takes at least 4: two write, one gives signs of life, one reads",
+                database.max_connections
+            ),
+        );
+        require(!database.statement_timeout.is_zero(), "database.statement_timeout is 0".into());
         require(!components.url.is_empty(), "components.url is empty, it takes a directory".into());
         require(components.scan >= Duration::from_millis(10), "components.scan is below 10ms".into());
         require(
@@ -55,22 +85,20 @@ impl Config {
         );
         require(!sandbox.timeout.is_zero(), "sandbox.timeout is 0".into());
         require(
-            sandbox.timeout < CONSUMER_TIMEOUT,
+            sandbox.timeout.saturating_add(SLOT_PATIENCE + SETTLING) < CONSUMER_TIMEOUT,
             format!(
-                "sandbox.timeout is {}, it has to be below 30min: RabbitMQ takes a delivery back from a consumer that holds it longer (consumer_timeout)",
-                humantime::format_duration(sandbox.timeout)
+                "sandbox.timeout is {}, and a task may wait for {} before it begins and be settled for {}: together they have \
+                 to be below 30min, or RabbitMQ takes the delivery back (consumer_timeout)",
+                humantime::format_duration(sandbox.timeout),
+                humantime::format_duration(SLOT_PATIENCE),
+                humantime::format_duration(SETTLING)
             ),
         );
-        let rounds = u32::from(broker.prefetch).div_ceil(sandbox.concurrency.max(1));
         require(
-            rounds == 1 || sandbox.timeout.saturating_mul(rounds) < CONSUMER_TIMEOUT,
+            broker.memory >= broker.max_body,
             format!(
-                "sandbox.timeout is {}, and with broker.prefetch {} and sandbox.concurrency {} a delivery may wait for {rounds} \
-                 such rounds: together they have to be below 30min, or RabbitMQ takes it back (consumer_timeout); lower \
-                 broker.prefetch",
-                humantime::format_duration(sandbox.timeout),
-                broker.prefetch,
-                sandbox.concurrency
+                "broker.memory is {}, less than one message may have (broker.max_body, {})",
+                broker.memory, broker.max_body
             ),
         );
         require(

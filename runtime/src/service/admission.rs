@@ -6,13 +6,20 @@
 
 use std::time::Duration;
 
-use event_driven::{backoff::Backoff, message::TaskRequest, names::Attempt};
+use chrono::{DateTime, Utc};
+use event_driven::{backoff::Backoff, message::TaskRequest};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Service, in_flight::Claim, rows};
+use super::{
+    Service,
+    course::{Coming, Course, course},
+    in_flight::Claim,
+    rows,
+};
 use crate::{
     broker::{Delivery, Settlement},
-    lifecycle::{KnownTask, QueryError, TakeOver, TaskRow, TaskStatus},
+    lifecycle::{KnownTask, QueryError, TaskRow, TaskStatus},
     outcome::ErrorClass,
 };
 
@@ -22,6 +29,19 @@ pub(super) struct Task {
     pub(super) request: TaskRequest,
     /// Its row as it is before the attempt.
     pub(super) row: TaskRow,
+    /// Whether nothing is different if it is given back and delivered once more, as long as it was not begun. One of a
+    /// failed task, which was published again, would be taken for a copy.
+    pub(super) may_go_back: bool,
+    /// Whether the row was there before, and belongs to this message only because it was taken over.
+    pub(super) taken_over: bool,
+    /// Whether its row says that it is being worked on, by a runtime that is gone.
+    was_running: bool,
+    /// How its message came.
+    coming: Coming,
+    /// When it was asked where the task stands: that may have changed since.
+    asked: Instant,
+    /// Until when it has to have begun, see [`Config::longest_wait`](crate::config::Config::longest_wait).
+    pub(super) until: Instant,
     /// While this is held, no other delivery of the same task goes on in this runtime.
     _claim: Claim,
 }
@@ -32,43 +52,163 @@ pub(super) enum Admission {
     Execute(Box<Task>),
     /// It needs no execution; this becomes of its message.
     Settle(Settlement),
-    /// Nothing is to be done with it: the stop came before the database could tell, or the connection that it came by is
-    /// gone and the broker delivers it again.
+    /// Nothing is to be done with it: the stop came before the database could tell, the connection that it came by is gone
+    /// and the broker delivers it again, or it has waited for too long.
     Drop,
 }
 
+/// What the message is known to be about.
+pub(super) enum Identity {
+    /// This task.
+    Task(Known),
+    /// A task whose attempt was made and failed with this error.
+    Failed(Uuid, String),
+}
+
+/// A task, and what is known of it.
+pub(super) struct Known {
+    pub(super) claim: Claim,
+    /// Where it stands, if it has a row.
+    pub(super) state: Option<KnownTask>,
+    /// Whether the row was taken over just now.
+    pub(super) taken_over: bool,
+    /// Whether it was waited for.
+    pub(super) waited: bool,
+    /// When its state was asked for.
+    pub(super) asked: Instant,
+}
+
+/// When a message came, and how long it may wait.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    /// By the database's clock.
+    at: DateTime<Utc>,
+    until: Instant,
+}
+
+/// The pause between two looks at a task that another runtime works on.
+pub(super) const POLL: Duration = Duration::from_millis(500);
+
+/// For how long what was known of a task is taken for true while it waits for its place in the sandbox.
+const STALE: Duration = Duration::from_millis(100);
+
 impl Service {
-    pub(super) async fn admit(&self, request: TaskRequest, delivery: &Delivery) -> Admission {
-        // Waiting for another delivery of the same task, or for a database that is away, must not hold up a stop.
-        let identified = self.cut_off.run_until_cancelled(self.identify(&request, delivery)).await;
-        let Some((claim, known)) = identified else { return Admission::Drop };
-        if delivery.is_void() {
+    /// How a message comes that was delivered just now.
+    pub(super) fn arrival(&self) -> Arrival {
+        Arrival { at: self.parts.database.clock().now(), until: Instant::now() + self.parts.config.longest_wait() }
+    }
+
+    pub(super) async fn admit(&self, request: TaskRequest, arrival: Arrival, delivery: &Delivery) -> Admission {
+        let Arrival { at, until } = arrival;
+        let Some(identity) = self.in_time(self.identify(&request, delivery, until), delivery).await else {
             return Admission::Drop;
-        }
-        let row = rows::accepted(claim.id(), &request, self.parts.database.clock().now());
-        let Some(known) = known else { return Admission::Execute(Box::new(Task { request, row, _claim: claim })) };
-        let over = match known.status {
-            TaskStatus::Completed | TaskStatus::Cancelled => true,
-            // Who publishes a failed task's message once more wants it executed once more. A copy of the message that
-            // made it fail, delivered again or waiting meanwhile, does not.
-            TaskStatus::Failed => (delivery.redelivered || claim.waited()) && known.attempt >= request.attempt.number(),
-            TaskStatus::Pending | TaskStatus::Running => false,
         };
-        match over {
-            true => self.settle_again(&request, row.id, known.status).await,
-            false => Admission::Execute(Box::new(Task { request, row, _claim: claim })),
+        let known = match identity {
+            Identity::Task(known) => known,
+            Identity::Failed(id, error) => return self.go_on(&request, id, error).await,
+        };
+        let coming = Coming {
+            attempt: request.attempt,
+            redelivered: delivery.redelivered,
+            at,
+            waited: known.waited || known.claim.waited(),
+        };
+        let id = known.claim.id();
+        let course = match &known.state {
+            Some(state) => course(state, coming, self.is_elsewhere(state)),
+            None => Course::Execute(request.attempt),
+        };
+        match course {
+            Course::Execute(attempt) => {
+                let task = self.task(TaskRequest { attempt, ..request }, known, coming, until);
+                self.execute(task, delivery)
+            }
+            _ if delivery.is_void() => Admission::Drop,
+            Course::Over => match known.state {
+                Some(state) => self.settle_again(&request, state, id, delivery).await,
+                None => Admission::Drop,
+            },
+            Course::Retry(error) => self.go_on(&request, id, error).await,
+            Course::Surplus => self.surplus(id),
+            // It has waited for that as long as it could.
+            Course::Wait => Admission::Drop,
         }
     }
 
+    /// Whether what was known of the task still stands, asked anew if that is some time ago. One that was delivered before
+    /// may be at its end in another runtime at this very moment.
+    pub(super) async fn still_stands(&self, task: &Task) -> bool {
+        let (id, coming) = (task.row.id, task.coming);
+        let mut asked = task.asked;
+        let mut again = coming.redelivered;
+        while task.request.message_id.is_some() && (again || asked.elapsed() >= STALE) {
+            (again, asked) = (false, Instant::now());
+            let state = self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id))).await;
+            let stands = state.flatten().is_none_or(|state| {
+                course(&state, coming, self.is_elsewhere(&state)) == Course::Execute(task.request.attempt)
+            });
+            if !stands || self.cut_off.is_cancelled() {
+                return stands;
+            }
+        }
+        true
+    }
+
+    /// What is not begun after all, and has a row that only this message was to have, is there for the next one.
+    pub(super) fn let_go(&self, task: &Task) {
+        if task.taken_over {
+            self.parts.recorder.announce(task.row.clone());
+        }
+    }
+
+    fn task(&self, request: TaskRequest, known: Known, coming: Coming, until: Instant) -> Task {
+        let Known { claim, state, taken_over, asked, .. } = known;
+        let status = state.map(|state| state.status);
+        let row = rows::accepted(claim.id(), &request, self.parts.database.clock().now());
+        let (may_go_back, was_running) = (status != Some(TaskStatus::Failed), status == Some(TaskStatus::Running));
+        Task { request, row, may_go_back, taken_over, was_running, coming, asked, until, _claim: claim }
+    }
+
+    fn execute(&self, task: Task, delivery: &Delivery) -> Admission {
+        if delivery.is_void() {
+            self.let_go(&task);
+            return Admission::Drop;
+        }
+        if task.was_running {
+            // What a runtime that is gone has left there is so no more.
+            tracing::info!(task.id = %task.row.id, "the task was cut off with its runtime; it is attempted again");
+            self.parts.recorder.announce(task.row.clone());
+        }
+        Admission::Execute(Box::new(task))
+    }
+
+    /// The attempt was made already: the message goes on to the next one, if there is to be one.
+    async fn go_on(&self, request: &TaskRequest, id: Uuid, error: String) -> Admission {
+        tracing::debug!(task.id = %id, delivery.attempt = request.attempt.number(), "this attempt was made already");
+        if request.attempt.number() < self.parts.config.retry.retries {
+            return Admission::Settle(Settlement::Retry { attempt: request.attempt.next(), error });
+        }
+        let row = rows::given_up(id, request, &error, self.parts.database.clock().now());
+        let settlement = self.commit(request, row, Settlement::DeadLetter { error }).await;
+        settlement.map_or(Admission::Drop, Admission::Settle)
+    }
+
+    fn surplus(&self, id: Uuid) -> Admission {
+        tracing::debug!(task.id = %id, "a message of a task for which another one stands");
+        self.count_duplicate();
+        Admission::Settle(Settlement::Ack)
+    }
+
     /// What becomes of a message whose task is over: what became of the one that it is a copy of.
-    async fn settle_again(&self, request: &TaskRequest, id: Uuid, status: TaskStatus) -> Admission {
+    async fn settle_again(&self, request: &TaskRequest, known: KnownTask, id: Uuid, delivery: &Delivery) -> Admission {
         tracing::debug!(task.id = %id, "a message of a task that is over");
-        if status == TaskStatus::Completed && request.reply_to.is_none() {
+        self.count_duplicate();
+        if known.status == TaskStatus::Completed && request.reply_to.is_none() {
             return Admission::Settle(Settlement::Ack);
         }
-        let row = self.cut_off.run_until_cancelled(patiently(|| self.parts.database.find_task(id))).await;
+        let row = self.in_time(patiently(|| self.parts.database.find_task(id)), delivery).await;
         let Some(row) = row.flatten() else { return Admission::Drop };
-        if !self.answer(request, &row).await {
+        if self.in_time(self.answer(request, &row), delivery).await != Some(true) {
             return Admission::Drop;
         }
         let error = row.error.as_deref().filter(|_| row.status == TaskStatus::Failed);
@@ -78,45 +218,50 @@ impl Service {
         })
     }
 
-    /// Which task this is, and where it stands if it is known.
-    async fn identify(&self, request: &TaskRequest, delivery: &Delivery) -> (Claim, Option<KnownTask>) {
-        if let Some(message_id) = &request.message_id {
-            let claim = self.in_flight.claim(rows::id_of_message(&request.producer_app, message_id)).await;
-            let known = patiently(|| self.parts.lookups.state(claim.id())).await;
-            return (claim, known);
-        }
-        if delivery.redelivered || request.attempt > Attempt::FIRST {
-            // One at a time: between the look at what is in flight and the claim, no other may choose the same row.
-            let _one_at_a_time = self.taking_over.lock().await;
-            let taken = patiently(|| self.take_over(request, delivery.redelivered)).await;
-            if let Some(id) = taken {
-                return (self.in_flight.claim(id).await, None);
+    /// Which task this is, and where it stands if it is known. Waits while another runtime is at it.
+    async fn identify(&self, request: &TaskRequest, delivery: &Delivery, until: Instant) -> Identity {
+        let Some(message_id) = &request.message_id else {
+            return self.identify_by_content(request, delivery, until).await;
+        };
+        let id = rows::id_of_message(&request.producer_app, message_id);
+        let claim = match self.in_flight.try_claim(id) {
+            Some(claim) => claim,
+            None => {
+                let _parked = self.load.park();
+                self.in_flight.claim(id).await
             }
+        };
+        let mut parked = None;
+        loop {
+            let asked = Instant::now();
+            let state = patiently(|| self.parts.lookups.state(id)).await;
+            let elsewhere = state.as_ref().is_some_and(|state| self.is_elsewhere(state));
+            if !elsewhere || delivery.is_void() || Instant::now() >= until {
+                return Identity::Task(Known { claim, state, taken_over: false, waited: parked.is_some(), asked });
+            }
+            parked.get_or_insert_with(|| self.load.park());
+            // Another process writes the row: there is no event to wait for.
+            tokio::time::sleep(POLL).await;
         }
-        (self.in_flight.claim(Uuid::now_v7()).await, None)
     }
 
-    async fn take_over(&self, request: &TaskRequest, redelivered: bool) -> Result<Option<Uuid>, QueryError> {
-        let in_flight = self.in_flight.ids();
-        let message = TakeOver {
-            producer_app: request.producer_app.as_str(),
-            correlation_id: request.correlation_id.as_str(),
-            task_name: request.task_name.as_str(),
-            payload: Some(request.payload.as_str()),
-            attempt: request.attempt.number(),
-            redelivered,
-            exclude: &in_flight,
-            runtime_id: &self.runtime_id,
-            at: self.parts.database.clock().now(),
-        };
-        match self.parts.database.take_over(&message).await {
-            Ok(taken) => Ok(taken.map(|taken| taken.id)),
-            // A content that can't be compared is not stored either.
-            Err(QueryError::Refused(error)) => {
-                tracing::debug!(%error, "no row can be taken over: {error}");
-                Ok(None)
-            }
-            Err(error) => Err(error),
+    /// Whether a runtime that is not known to be gone works on the task.
+    fn is_elsewhere(&self, known: &KnownTask) -> bool {
+        known.runs_in.as_ref().is_some_and(|runs_in| {
+            *runs_in.runtime_id != *self.runtime_id && (runs_in.alive || !self.parts.heartbeat.may_judge())
+        })
+    }
+}
+
+impl Service {
+    /// What `waiting` gives; none if a stop comes first, or the end of the delivery that it is for: what comes again must not
+    /// find the one before still waiting, however long an outage is. Nothing may be lost by dropping it.
+    pub(super) async fn in_time<T>(&self, waiting: impl Future<Output = T>, delivery: &Delivery) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = waiting => Some(done),
+            () = self.cut_off.cancelled() => None,
+            () = delivery.voided() => None,
         }
     }
 }
@@ -129,7 +274,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks again for as long as the database can't answer; meanwhile the delivery is held, so that the prefetch stops the
 /// flow. A question by id can't be refused for its data, so a refusal may pass too. Cancel-safe.
-async fn patiently<T, F>(ask: impl Fn() -> F) -> T
+pub(super) async fn patiently<T, F>(ask: impl Fn() -> F) -> T
 where
     F: Future<Output = Result<T, QueryError>>,
 {

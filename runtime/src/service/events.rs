@@ -16,7 +16,10 @@ impl Service {
         let decoded =
             EventMessage::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body());
         let settlement = match decoded {
-            Ok(event) => self.record_event(rows::event(&event, self.parts.database.clock().now())).await,
+            Ok(event) => {
+                let row = rows::event(&event, self.parts.database.clock().now());
+                self.in_time(self.record_event(row), &delivery).await.flatten()
+            }
             Err(malformed) => {
                 let failure = Failure::new(ErrorClass::Malformed, malformed.to_string());
                 tracing::info!("an event breaks the contract: {malformed}");

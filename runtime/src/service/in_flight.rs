@@ -27,21 +27,32 @@ impl InFlight {
     pub(super) async fn claim(&self, id: Uuid) -> Claim {
         let mut waited = false;
         loop {
-            let mut busy = {
-                let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                match claims.get(&id) {
-                    Some(busy) => busy.clone(),
-                    None => {
-                        let (working, over) = watch::channel(());
-                        claims.insert(id, over);
-                        return Claim { id, in_flight: self.clone(), waited, _working: working };
-                    }
+            let mut busy = match self.claim_or_busy(id) {
+                Ok(mut claim) => {
+                    claim.waited = waited;
+                    return claim;
                 }
+                Err(busy) => busy,
             };
             // The sender never sends: this ends with an error when the claim is dropped.
             let _ = busy.changed().await;
             waited = true;
         }
+    }
+
+    /// Claims `id`, unless somebody else works on it.
+    pub(super) fn try_claim(&self, id: Uuid) -> Option<Claim> {
+        self.claim_or_busy(id).ok()
+    }
+
+    fn claim_or_busy(&self, id: Uuid) -> Result<Claim, watch::Receiver<()>> {
+        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(busy) = claims.get(&id) {
+            return Err(busy.clone());
+        }
+        let (working, over) = watch::channel(());
+        claims.insert(id, over);
+        Ok(Claim { id, in_flight: self.clone(), waited: false, _working: working })
     }
 
     /// All ids that are claimed now.

@@ -1,11 +1,14 @@
 //! The last two steps of a task's way: its row is committed, then it is known what becomes of its message.
 
-use event_driven::{message::Malformed, names::Attempt};
+use event_driven::{
+    message::{Malformed, TaskRequest},
+    names::Attempt,
+};
 
 use super::{Service, admission::Task, rows};
 use crate::{
     broker::{Delivery, Settlement},
-    lifecycle::{RecordError, TaskRow},
+    lifecycle::{AttemptRow, RecordError, TaskRow},
     outcome::{ErrorClass, Failure, Outcome},
     retry::{self, Verdict},
 };
@@ -19,19 +22,30 @@ impl Service {
         let settlement = settlement(&verdict, attempt);
         let row = rows::after(row, &verdict, self.parts.database.clock().now());
         log(&row, &verdict);
+        self.commit(&task.request, row, settlement).await
+    }
+
+    /// Commits the row, answers who asked for an answer if the task is over, and gives the settlement; another one if the
+    /// database refuses the row.
+    pub(super) async fn commit(
+        &self,
+        request: &TaskRequest,
+        row: TaskRow,
+        settlement: Settlement,
+    ) -> Option<Settlement> {
         let settlement = match self.parts.recorder.record(row.clone()).await {
             Ok(()) => settlement,
             Err(RecordError::Stopped) => return self.not_recorded(),
             Err(RecordError::Refused { reason }) => return self.bury_unstorable(row, &reason).await,
         };
-        self.answer(&task.request, &row).await.then_some(settlement)
+        self.answer(request, &row).await.then_some(settlement)
     }
 
     /// A message that breaks the contract: its row says what is wrong, and it is dead-lettered at once.
     pub(super) async fn refuse_task(&self, delivery: &Delivery, malformed: &Malformed) -> Option<Settlement> {
         let failure = Failure::new(ErrorClass::Malformed, malformed.to_string());
-        let now = self.parts.database.clock().now();
-        let row = rows::malformed(malformed, &delivery.routing_key, &failure, now);
+        let attempt = AttemptRow::begun(0, self.runtime_id.clone(), self.parts.database.clock().now());
+        let row = rows::malformed(malformed, &delivery.routing_key, &failure, attempt);
         tracing::info!(task.id = %row.id, "a message breaks the contract: {malformed}");
         match self.parts.recorder.record(row.clone()).await {
             Ok(()) => Some(Settlement::DeadLetter { error: failure.to_string() }),

@@ -1,7 +1,7 @@
 //! Tells who asked for an answer (`reply_to`) how the task ended.
 //!
-//! The form of the answer is [`Outcome`]'s. It is confirmed by the broker before the task's own message leaves its queue; where nobody listens any more
-//! it is dropped by the broker.
+//! The form of the answer is [`Outcome`]'s. It is confirmed by the broker before the task's own message leaves its queue;
+//! where nobody listens any more it is dropped by the broker.
 
 use std::time::Duration;
 

@@ -1,12 +1,11 @@
 //! Takes up again what was accepted and is not done: for `warren dev`, whose broker does not outlive the process.
 
-use event_driven::{message::TaskRequest, names::Attempt};
-
 use super::{
     Service,
+    again::request_of,
     submit::{SubmitError, publish_task},
 };
-use crate::lifecycle::{Cursor, TaskRow, TaskStatus};
+use crate::lifecycle::Cursor;
 
 /// Rows that are read at once; each may carry a payload of some megabytes.
 const PAGE: u64 = 256;
@@ -30,23 +29,4 @@ impl Service {
             }
         }
     }
-}
-
-/// The message that the row was made of; `None` if the row does not say enough.
-fn request_of(row: &TaskRow) -> Option<TaskRequest> {
-    let attempt = Attempt::new(row.attempt);
-    // A row that waits for its retry tells of the attempt before.
-    let retry = row.status == TaskStatus::Pending && row.error.is_some();
-    Some(TaskRequest {
-        routing_key: row.routing_key.as_deref()?.to_owned(),
-        task_name: row.task_name.as_deref()?.parse().ok()?,
-        payload: row.payload.as_deref()?.parse().ok()?,
-        producer_app: row.producer_app.as_deref()?.parse().ok()?,
-        correlation_id: row.correlation_id.as_deref()?.parse().ok()?,
-        message_id: Some(row.message_id.as_deref()?.parse().ok()?),
-        reply_to: None,
-        attempt: if retry { attempt.next() } else { attempt },
-        traceparent: None,
-        tracestate: None,
-    })
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    lifecycle::{EventRow, TaskRow, TaskStatus},
+    lifecycle::{AttemptOutcome, AttemptRow, EventRow, TaskRow, TaskStatus},
     outcome::Failure,
     retry::Verdict,
 };
@@ -33,11 +33,28 @@ pub(super) fn accepted(id: Uuid, request: &TaskRequest, now: DateTime<Utc>) -> T
     row
 }
 
+/// The row of a task whose last attempt had failed with `error`, and that has no further one.
+pub(super) fn given_up(id: Uuid, request: &TaskRequest, error: &str, now: DateTime<Utc>) -> TaskRow {
+    let mut row = accepted(id, request, now);
+    row.status = TaskStatus::Failed;
+    row.error = Some(error.into());
+    row.finished_at = Some(now);
+    row
+}
+
 /// The row of a message that breaks the contract: what could be told of it, and what is wrong.
-pub(super) fn malformed(malformed: &Malformed, routing_key: &str, failure: &Failure, now: DateTime<Utc>) -> TaskRow {
+pub(super) fn malformed(
+    malformed: &Malformed,
+    routing_key: &str,
+    failure: &Failure,
+    mut attempt: AttemptRow,
+) -> TaskRow {
+    let now = attempt.started_at;
+    attempt.end(AttemptOutcome::Failed, Some(failure.clone()), now);
     let partial = &malformed.partial;
     let id = match (&partial.producer_app, &partial.message_id) {
-        (Some(producer), Some(message)) => id_of_message(producer, message),
+        // Apart from the task of that id, which may be a good one; the same each time, so that it is recorded once.
+        (Some(producer), Some(message)) => Uuid::new_v5(&id_of_message(producer, message), b"malformed"),
         _ => Uuid::now_v7(),
     };
     let mut row = TaskRow::new(id, now);
@@ -47,14 +64,27 @@ pub(super) fn malformed(malformed: &Malformed, routing_key: &str, failure: &Fail
     row.payload = partial.payload.as_ref().map(JsonText::shared);
     row.message_id = partial.message_id.as_ref().map(ShortText::shared);
     row.routing_key = Some(routing_key.into());
+    row.runtime_id = Some(attempt.runtime_id.clone());
     row.finished_at = Some(now);
     row.status = TaskStatus::Failed;
     row.error = Some(failure.to_string().into());
+    row.attempts.push(attempt);
     row
 }
 
-/// The row after an attempt, by what was decided.
+/// The row after an attempt, and the attempt's own, by what was decided.
 pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> TaskRow {
+    // None if it was given back before it had begun.
+    if let Some(attempt) = row.attempts.last_mut() {
+        let (outcome, failure) = match verdict {
+            Verdict::Complete(_) => (AttemptOutcome::Completed, None),
+            Verdict::Fail(failure) | Verdict::Bury(failure) | Verdict::Retry(failure) => {
+                (AttemptOutcome::Failed, Some(failure.clone()))
+            }
+            Verdict::GiveBack => (AttemptOutcome::Interrupted, None),
+        };
+        attempt.end(outcome, failure, now);
+    }
     match verdict {
         Verdict::Complete(result) => {
             row.status = TaskStatus::Completed;
@@ -70,7 +100,11 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
             row.status = TaskStatus::Pending;
             row.error = Some(failure.to_string().into());
         }
-        Verdict::GiveBack => row.status = TaskStatus::Pending,
+        Verdict::GiveBack => {
+            row.status = TaskStatus::Pending;
+            // Nobody's: the next one need not wait until this runtime is known to be gone.
+            row.runtime_id = None;
+        }
     }
     row
 }

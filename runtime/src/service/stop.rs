@@ -25,8 +25,8 @@ impl Service {
     /// Stops. Running tasks may end within `grace`; `hurry` cuts that short (a second signal). May be called twice.
     ///
     /// The order: stop consuming, so that nothing new begins; let what runs end; interrupt the rest, whose deliveries
-    /// go back to their queue; flush the rows; settle; close the broker's connection. HTTP is stopped by who started it,
-    /// last, so that health stays readable.
+    /// go back to their queue; flush the rows; tell that this runtime is gone; settle; close the broker's connection. HTTP is
+    /// stopped by who started it, last, so that health stays readable.
     pub async fn stop(self: &Arc<Self>, grace: Duration, hurry: impl Future<Output = ()>) -> StopReport {
         let started = Instant::now();
         self.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -53,9 +53,16 @@ impl Service {
         let settled = tokio::time::timeout(FLUSH, all_over).await.is_ok();
         parts.components.stop().await;
         let flushed = parts.recorder.stop(FLUSH).await;
+        parts.heartbeat.stop().await;
         let closed = parts.broker.close(FLUSH).await;
         let report = StopReport { elapsed: started.elapsed(), interrupted, clean: settled && flushed && closed };
         report.log();
+        match self.duplicates.load(std::sync::atomic::Ordering::Relaxed) {
+            0 => {}
+            duplicates => {
+                tracing::info!(duplicates, "{duplicates} messages were settled without an execution: duplicates")
+            }
+        }
         report
     }
 }

@@ -81,16 +81,20 @@ impl Service {
         let (request, message_id) = self.request_of(submission)?;
         let id = rows::id_of_message(&request.producer_app, &message_id);
         let row = rows::accepted(id, &request, self.parts.database.clock().now());
-        let new = match self.parts.database.insert_pending(row.clone()).await? {
+        let begins = match self.parts.database.insert_pending(row.clone()).await? {
             Inserted::Existing(existing) if existing.status == TaskStatus::Completed => return Ok(*existing),
             // Published once more: a crash may have come between the row and its message. The id keeps it to one run.
+            Inserted::Existing(existing) if existing.status == TaskStatus::Failed => {
+                self.parts.database.reopen(id).await?;
+                true
+            }
             Inserted::Existing(_) => false,
             Inserted::New => true,
         };
         match self.parts.broker.publish(publish_task(&request)).await {
             Ok(()) => Ok(self.parts.database.find_task(id).await?.unwrap_or(row)),
             Err(error) => {
-                if new {
+                if begins {
                     self.withdraw(row, &error).await;
                 }
                 Err(error.into())

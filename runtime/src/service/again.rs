@@ -1,0 +1,114 @@
+//! Publishes the message of a task once more, made from its row: for a task whose message is lost.
+
+use event_driven::{
+    message::{ShortText, TaskRequest},
+    names::Attempt,
+};
+use uuid::Uuid;
+
+use super::{Service, submit::publish_task};
+use crate::{
+    broker::PublishError,
+    lifecycle::{Database, QueryError, TaskRow, TaskStatus},
+    outcome::{ErrorClass, Failure},
+};
+
+/// Why a task's message can't be made once more.
+#[derive(Debug, thiserror::Error)]
+pub enum AgainError {
+    /// There is no such task.
+    #[error("no task has the id {0}")]
+    Unknown(Uuid),
+    /// It has an end.
+    #[error("task {id} is {status}: it is over")]
+    Over {
+        /// The task.
+        id: Uuid,
+        /// Its end.
+        status: TaskStatus,
+    },
+    /// Someone works on it.
+    #[error("task {id} runs in runtime {runtime_id}, which is alive: wait for its end")]
+    Runs {
+        /// The task.
+        id: Uuid,
+        /// Where.
+        runtime_id: String,
+    },
+    /// The row does not hold what a message needs.
+    #[error("the row of task {0} does not say enough to make its message again")]
+    Incomplete(Uuid),
+    /// Something has become of it at this very moment.
+    #[error("something has just become of task {0}: look at it once more")]
+    Changed(Uuid),
+    /// The database can't be asked.
+    #[error(transparent)]
+    Database(#[from] QueryError),
+    /// The message was made, and the broker did not take it. Nothing is lost by trying again.
+    #[error("the broker does not take the task now, try again: {0}")]
+    Broker(#[from] PublishError),
+}
+
+/// The message that stands for the task, made from its row. Where the message of then still waits somewhere, a task
+/// with a `message_id` is executed once all the same; one without an id may be executed twice.
+///
+/// # Errors
+/// See [`AgainError`].
+pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, AgainError> {
+    let row = database.find_task(id).await?.ok_or(AgainError::Unknown(id))?;
+    if row.status.is_final() {
+        return Err(AgainError::Over { id, status: row.status });
+    }
+    let runs_in = database.states_of(&[id]).await?.remove(&id).and_then(|known| known.runs_in);
+    if let Some(runs_in) = runs_in.filter(|runs_in| runs_in.alive) {
+        return Err(AgainError::Runs { id, runtime_id: runs_in.runtime_id });
+    }
+    if row.message_id.is_some() {
+        return request_of(&row).ok_or(AgainError::Incomplete(id));
+    }
+    // Nothing in a message without an id leads to its row, but a retry takes the row that waits for it.
+    let failure = Failure::new(ErrorClass::Technical, "the message was lost; it was published again by hand");
+    let error = row.error.clone().filter(|_| row.status == TaskStatus::Pending);
+    let waiting = TaskRow {
+        status: TaskStatus::Pending,
+        error: Some(error.unwrap_or_else(|| failure.to_string().into())),
+        ..row.clone()
+    };
+    let request = request_of(&waiting).ok_or(AgainError::Incomplete(id))?;
+    match database.let_wait_for_retry(&row, &waiting).await? {
+        true => Ok(request),
+        false => Err(AgainError::Changed(id)),
+    }
+}
+
+/// The message that the row was made of; `None` if the row does not say enough.
+pub(super) fn request_of(row: &TaskRow) -> Option<TaskRequest> {
+    let attempt = Attempt::new(row.attempt);
+    // A row that waits for its retry tells of the attempt before.
+    let retry = row.status == TaskStatus::Pending && row.error.is_some();
+    let message_id: Option<ShortText> = row.message_id.as_deref().map(str::parse).transpose().ok()?;
+    Some(TaskRequest {
+        routing_key: row.routing_key.as_deref()?.to_owned(),
+        task_name: row.task_name.as_deref()?.parse().ok()?,
+        payload: row.payload.as_deref()?.parse().ok()?,
+        producer_app: row.producer_app.as_deref()?.parse().ok()?,
+        correlation_id: row.correlation_id.as_deref()?.parse().ok()?,
+        message_id,
+        reply_to: None,
+        attempt: if retry { attempt.next() } else { attempt },
+        traceparent: None,
+        tracestate: None,
+    })
+}
+
+impl Service {
+    /// Publishes the message of a task once more, and gives the task's row as it stands then.
+    ///
+    /// # Errors
+    /// If the message can't be made again, or the broker does not take it.
+    pub async fn publish_again(&self, id: Uuid) -> Result<TaskRow, AgainError> {
+        let request = message_of(&self.parts.database, id).await?;
+        self.parts.broker.publish(publish_task(&request)).await?;
+        self.parts.database.find_task(id).await?.ok_or(AgainError::Unknown(id))
+    }
+}
