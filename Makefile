@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo crud-demo test components build fmt bench bench-events
+.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-events
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -17,6 +17,13 @@ crud-demo: ## Run the example of a CRUD service beside warren, call each route, 
 
 test: ## Run everything: fmt, clippy, docs, unit and integration tests, doctests
 	@scripts/test.sh
+
+chaos: ## Kill, stop, cut and stall two runtimes and their servers, SEED=… ROUNDS=… TASKS=…; nothing may be lost
+	WARREN_CHAOS_SEED=$(SEED) WARREN_CHAOS_ROUNDS=$(ROUNDS) WARREN_CHAOS_TASKS=$(TASKS) WARREN_TEST_STRICT=1 \
+	  cargo test --workspace --all-features --locked --test chaos -- --nocapture
+
+soak: ## Run the release build for MINUTES=30 with TASKS=5000000, and show whether memory or connections grow
+	@scripts/soak.sh $(or $(MINUTES),30) $(or $(TASKS),5000000)
 
 components: ## Compile the components into $(TARGET_DIR)/components
 	@tasks-wasm/build.sh

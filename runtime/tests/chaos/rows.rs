@@ -1,0 +1,78 @@
+//! What the database says at the end.
+
+use std::collections::HashMap;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement};
+use uuid::Uuid;
+
+/// A row of `task_store`, as far as it is looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) id: Uuid,
+    pub(crate) status: String,
+    pub(crate) attempt: i32,
+    pub(crate) error: Option<String>,
+    pub(crate) message_id: Option<String>,
+    /// All of it, to be shown.
+    pub(crate) text: String,
+}
+
+/// A row of `task_attempt`, if there is such a table.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptRow {
+    pub(crate) attempt: i32,
+    pub(crate) outcome: String,
+}
+
+impl Row {
+    /// The class of its error.
+    pub(crate) fn class(&self) -> Option<&str> {
+        self.error.as_deref().map(|error| error.split(':').next().unwrap_or(error))
+    }
+
+    pub(crate) fn is_final(&self) -> bool {
+        self.status == "COMPLETED" || self.status == "FAILED"
+    }
+}
+
+/// Every task.
+pub(crate) async fn tasks(database: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
+    let sql = "SELECT id_task, status, attempt, error, message_id, to_jsonb(task_store)::text AS row FROM task_store";
+    let rows = query(database, sql).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Row {
+                id: row.try_get("", "id_task")?,
+                status: row.try_get("", "status")?,
+                attempt: row.try_get("", "attempt")?,
+                error: row.try_get("", "error")?,
+                message_id: row.try_get("", "message_id")?,
+                text: row.try_get("", "row")?,
+            })
+        })
+        .collect()
+}
+
+/// The keys of all events.
+pub(crate) async fn events(database: &DatabaseConnection) -> Result<Vec<Uuid>, DbErr> {
+    let rows = query(database, "SELECT id_event_store FROM event_store").await?;
+    rows.iter().map(|row| row.try_get("", "id_event_store")).collect()
+}
+
+/// The attempts of each task; `None` where no attempts are kept.
+pub(crate) async fn attempts(database: &DatabaseConnection) -> Result<Option<HashMap<Uuid, Vec<AttemptRow>>>, DbErr> {
+    let known = "SELECT 1 FROM information_schema.tables WHERE table_name = 'task_attempt'";
+    if query(database, known).await?.is_empty() {
+        return Ok(None);
+    }
+    let mut attempts: HashMap<Uuid, Vec<AttemptRow>> = HashMap::new();
+    for row in query(database, "SELECT id_task, attempt, outcome FROM task_attempt").await? {
+        let attempt = AttemptRow { attempt: row.try_get("", "attempt")?, outcome: row.try_get("", "outcome")? };
+        attempts.entry(row.try_get("", "id_task")?).or_default().push(attempt);
+    }
+    Ok(Some(attempts))
+}
+
+async fn query(database: &DatabaseConnection, sql: &str) -> Result<Vec<QueryResult>, DbErr> {
+    database.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await
+}
