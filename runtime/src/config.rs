@@ -66,7 +66,7 @@ impl Default for Service {
         Self {
             name: "warren".into(),
             grace: Duration::from_secs(30),
-            lease: crate::lifecycle::DatabaseConfig::LEASE,
+            lease: DatabaseConfig::LEASE,
             start_patience: Duration::from_secs(60),
             migrate: true,
         }

@@ -19,6 +19,7 @@ mod resume;
 mod rows;
 mod stop;
 mod submit;
+mod waiting;
 
 use std::sync::{
     Arc,

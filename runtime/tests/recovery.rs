@@ -48,6 +48,16 @@ async fn outcomes(stack: &Stack, task: &TaskSummary) -> Vec<(i32, AttemptOutcome
     attempts.iter().map(|attempt| (attempt.attempt, attempt.outcome)).collect()
 }
 
+/// Waits until the first attempt is told as lost: with a sign of life of another runtime, apart from what becomes of the task.
+async fn first_is_lost(stack: &Stack, task: &TaskSummary) {
+    let deadline = tokio::time::Instant::now() + process::PATIENCE;
+    while outcomes(stack, task).await[0].1 != AttemptOutcome::Lost {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", outcomes(stack, task).await);
+        // Another process writes the rows: there is no event to wait for.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_runtime_was_killed_is_finished_by_another_one() {
     let stack = Stack::new().await;
@@ -65,6 +75,7 @@ async fn a_task_whose_runtime_was_killed_is_finished_by_another_one() {
         assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 0));
         assert!(cut_off.iter().any(|before| before.id == task.id), "the same row");
         assert_ne!(cut_off[0].runtime_id, task.runtime_id);
+        first_is_lost(&stack, task).await;
         let lost_and_completed = [(0, AttemptOutcome::Lost), (0, AttemptOutcome::Completed)];
         assert_eq!(outcomes(&stack, task).await, lost_and_completed);
     }
@@ -176,6 +187,8 @@ async fn tasks_whose_message_is_lost_are_listed_and_published_again() {
     let over = stack.bare().args(["task", "retry", ids[0]]).output().unwrap();
     assert!(!over.status.success());
     assert!(String::from_utf8_lossy(&over.stderr).contains("is COMPLETED: it is over"));
+    let shown = tasks.iter().find(|task| task.id.to_string() == ids[0]).unwrap();
+    first_is_lost(&stack, shown).await;
     let shown = warren(&stack, &["task", "show", ids[0]]);
     assert!(shown.contains("LOST") && shown.contains("COMPLETED"), "{shown}");
 }

@@ -34,8 +34,8 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
-    /// The default number of connections: enough for the writers, the lookups and a few readers; a
-    /// twelfth of what Postgres allows by default.
+    /// The default number of connections: enough for the writers, the lookups and a few readers; a twelfth of what
+    /// Postgres allows by default.
     pub const MAX_CONNECTIONS: u32 = 8;
     /// The default time to wait for a connection.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

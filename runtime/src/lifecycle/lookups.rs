@@ -104,7 +104,7 @@ async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, Qu
     loop {
         let limit = ANSWER_TIMEOUT.min(db.statement_timeout);
         let answer = timeout(limit, db.states_of(ids));
-        match answer.await.unwrap_or_else(|_| Err(no_answer(limit))) {
+        match answer.await.unwrap_or_else(|_| Err(QueryError::no_answer(limit))) {
             Err(QueryError::Unavailable(error)) if backoff.failures() < TRIES => {
                 tracing::debug!(reason = reason(&error), "the states of tasks can't be asked; trying again");
                 sleep(backoff.pause()).await;
@@ -112,8 +112,4 @@ async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, Qu
             answer => return answer,
         }
     }
-}
-
-fn no_answer(limit: Duration) -> QueryError {
-    QueryError::Unavailable(DbErr::Custom(format!("no answer within {}", humantime::format_duration(limit))))
 }

@@ -76,19 +76,24 @@ impl TaskRow {
         }
     }
 
+    /// The task has come to its end without a result.
+    pub fn fail(&mut self, error: impl Into<Arc<str>>, at: DateTime<Utc>) {
+        self.status = TaskStatus::Failed;
+        self.error = Some(error.into());
+        self.finished_at = Some(at);
+    }
+
     /// The row to store in place of one that the database refused: FAILED, without payload and result, with over-long
     /// texts cut, and with `reason` in its error. What an earlier state stored of the task stays.
     #[must_use]
     pub fn storable(mut self, reason: &str) -> Self {
         let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
+        let at = self.finished_at.or(self.started_at).unwrap_or(self.created_at);
         self.payload = None;
         self.result = None;
-        self.status = TaskStatus::Failed;
-        self.error = Some(failure.to_string().into());
-        self.finished_at = self.finished_at.or(self.started_at).or(Some(self.created_at));
-        let finished_at = self.finished_at;
+        self.fail(failure.to_string(), at);
         if let Some(last) = self.attempts.last_mut() {
-            last.end(AttemptOutcome::Failed, Some(failure), finished_at.unwrap_or(last.started_at));
+            last.end(AttemptOutcome::Failed, Some(failure), at);
         }
         self.texts().for_each(stored_text::cut);
         self.clean()

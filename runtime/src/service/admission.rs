@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use event_driven::{backoff::Backoff, message::TaskRequest};
+use event_driven::message::TaskRequest;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -16,10 +16,11 @@ use super::{
     course::{Coming, Course, course},
     in_flight::Claim,
     rows,
+    waiting::patiently,
 };
 use crate::{
     broker::{Delivery, Settlement},
-    lifecycle::{KnownTask, QueryError, TaskRow, TaskStatus},
+    lifecycle::{KnownTask, TaskRow, TaskStatus},
     outcome::ErrorClass,
 };
 
@@ -124,10 +125,10 @@ impl Service {
                 self.execute(task, delivery)
             }
             _ if delivery.is_void() => Admission::Drop,
-            Course::Over => match known.state {
-                Some(state) => self.settle_again(&request, state, id, delivery).await,
-                None => Admission::Drop,
-            },
+            Course::Over => {
+                let completed = known.state.is_some_and(|state| state.status == TaskStatus::Completed);
+                self.settle_again(&request, id, completed, delivery).await
+            }
             Course::Retry(error) => self.go_on(&request, id, error).await,
             Course::Surplus => self.surplus(id),
             // It has waited for that as long as it could.
@@ -200,10 +201,10 @@ impl Service {
     }
 
     /// What becomes of a message whose task is over: what became of the one that it is a copy of.
-    async fn settle_again(&self, request: &TaskRequest, known: KnownTask, id: Uuid, delivery: &Delivery) -> Admission {
+    async fn settle_again(&self, request: &TaskRequest, id: Uuid, completed: bool, delivery: &Delivery) -> Admission {
         tracing::debug!(task.id = %id, "a message of a task that is over");
         self.count_duplicate();
-        if known.status == TaskStatus::Completed && request.reply_to.is_none() {
+        if completed && request.reply_to.is_none() {
             return Admission::Settle(Settlement::Ack);
         }
         let row = self.in_time(patiently(|| self.parts.database.find_task(id)), delivery).await;
@@ -250,41 +251,5 @@ impl Service {
         known.runs_in.as_ref().is_some_and(|runs_in| {
             *runs_in.runtime_id != *self.runtime_id && (runs_in.alive || !self.parts.heartbeat.may_judge())
         })
-    }
-}
-
-impl Service {
-    /// What `waiting` gives; none if a stop comes first, or the end of the delivery that it is for: what comes again must not
-    /// find the one before still waiting, however long an outage is. Nothing may be lost by dropping it.
-    pub(super) async fn in_time<T>(&self, waiting: impl Future<Output = T>, delivery: &Delivery) -> Option<T> {
-        tokio::select! {
-            biased;
-            done = waiting => Some(done),
-            () = self.cut_off.cancelled() => None,
-            () = delivery.voided() => None,
-        }
-    }
-}
-
-/// The first pause between two questions to a database that is away.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-/// How long one question may take: a server that is gone without a word would keep it for as long as TCP hopes.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Asks again for as long as the database can't answer; meanwhile the delivery is held, so that the prefetch stops the
-/// flow. A question by id can't be refused for its data, so a refusal may pass too. Cancel-safe.
-pub(super) async fn patiently<T, F>(ask: impl Fn() -> F) -> T
-where
-    F: Future<Output = Result<T, QueryError>>,
-{
-    let mut backoff = Backoff::starting_at(FIRST_PAUSE);
-    loop {
-        match tokio::time::timeout(PATIENCE, ask()).await {
-            Ok(Ok(answer)) => return answer,
-            Ok(Err(error)) => tracing::debug!(%error, "a task could not be looked up, asking again: {error}"),
-            Err(_) => tracing::debug!("a task could not be looked up within {PATIENCE:?}, asking again"),
-        }
-        tokio::time::sleep(backoff.pause()).await;
     }
 }

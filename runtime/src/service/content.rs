@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{
     Service,
-    admission::{Identity, Known, POLL, patiently},
+    admission::{Identity, Known, POLL},
+    waiting::patiently,
 };
 use crate::{
     broker::Delivery,

@@ -36,9 +36,7 @@ pub(super) fn accepted(id: Uuid, request: &TaskRequest, now: DateTime<Utc>) -> T
 /// The row of a task whose last attempt had failed with `error`, and that has no further one.
 pub(super) fn given_up(id: Uuid, request: &TaskRequest, error: &str, now: DateTime<Utc>) -> TaskRow {
     let mut row = accepted(id, request, now);
-    row.status = TaskStatus::Failed;
-    row.error = Some(error.into());
-    row.finished_at = Some(now);
+    row.fail(error, now);
     row
 }
 
@@ -65,9 +63,7 @@ pub(super) fn malformed(
     row.message_id = partial.message_id.as_ref().map(ShortText::shared);
     row.routing_key = Some(routing_key.into());
     row.runtime_id = Some(attempt.runtime_id.clone());
-    row.finished_at = Some(now);
-    row.status = TaskStatus::Failed;
-    row.error = Some(failure.to_string().into());
+    row.fail(failure.to_string(), now);
     row.attempts.push(attempt);
     row
 }
@@ -91,11 +87,7 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
             row.result = Some(result.as_str().into());
             row.finished_at = Some(now);
         }
-        Verdict::Fail(failure) | Verdict::Bury(failure) => {
-            row.status = TaskStatus::Failed;
-            row.error = Some(failure.to_string().into());
-            row.finished_at = Some(now);
-        }
+        Verdict::Fail(failure) | Verdict::Bury(failure) => row.fail(failure.to_string(), now),
         Verdict::Retry(failure) => {
             row.status = TaskStatus::Pending;
             row.error = Some(failure.to_string().into());

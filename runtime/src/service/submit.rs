@@ -171,9 +171,7 @@ impl Service {
     /// The row of a task whose message nobody took says so.
     async fn withdraw(&self, mut row: TaskRow, error: &PublishError) {
         let failure = Failure::new(ErrorClass::Technical, format!("the message was not published: {error}"));
-        row.status = TaskStatus::Failed;
-        row.error = Some(failure.to_string().into());
-        row.finished_at = Some(self.parts.database.clock().now());
+        row.fail(failure.to_string(), self.parts.database.clock().now());
         let recorded = tokio::time::timeout(PATIENCE, self.parts.recorder.record(row)).await;
         if !matches!(recorded, Ok(Ok(()))) {
             tracing::warn!("the row of a task that was not published could not be closed within {PATIENCE:?}");
