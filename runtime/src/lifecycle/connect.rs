@@ -21,13 +21,6 @@ use crate::masked_url::masked;
 /// One connection for tasks, one for events: the two background writers never wait for each other.
 const POSTGRES_WRITERS: u32 = 2;
 
-/// A writer's connection that was used within this time is not asked whether it is alive before it is used again: who
-/// writes tries again anyway. A reader's is always asked, because a reader gets the error.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-
-/// How long a connection may take at most to say that it is alive: far longer than any way to a server.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-
 /// How often to try again while another process switches a new SQLite file to WAL, which SQLite itself does not wait for.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -59,11 +52,11 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectEr
     let options = answering(config, options, &name).await?;
 
     let readers = config.max_connections.saturating_sub(POSTGRES_WRITERS + 1).max(1);
-    // A writer lets go of its connections by itself.
-    let writer = postgres_pool(config, POSTGRES_WRITERS, TRUSTED_IDLE).connect_lazy_with(options.clone());
+    // The recorder takes its connections out of the pool for good.
+    let writer = postgres_pool(config, POSTGRES_WRITERS).connect_lazy_with(options.clone());
     let pulse = pulse_pool(config).connect_lazy_with(options.clone());
     let patience = sign_of_life(config);
-    let reader = postgres_pool(config, readers, Duration::ZERO)
+    let reader = postgres_pool(config, readers)
         .after_release(move |connection, _| {
             Box::pin(async move { given_up::ping(connection, patience).await.map(|()| true) })
         })
@@ -78,27 +71,23 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectEr
 /// A connection for each statement: the pool itself pings one that comes back, without a limit, and of a link that has just
 /// fallen silent it would keep the only place.
 fn pulse_pool(config: &DatabaseConfig) -> PgPoolOptions {
-    postgres_pool(config, 1, Duration::ZERO).after_release(|_, _| Box::pin(async { Ok(false) }))
+    postgres_pool(config, 1).after_release(|_, _| Box::pin(async { Ok(false) }))
 }
 
 /// How long a connection may take to say that it is alive. Then there is still time to make another in its place.
 fn sign_of_life(config: &DatabaseConfig) -> Duration {
-    SIGN_OF_LIFE.min(config.connect_timeout / 2)
+    given_up::SIGN_OF_LIFE.min(config.connect_timeout / 2)
 }
 
-fn postgres_pool(config: &DatabaseConfig, connections: u32, trusted_idle: Duration) -> PgPoolOptions {
+/// Each connection is asked whether it is alive before it is used, and not for ever.
+fn postgres_pool(config: &DatabaseConfig, connections: u32) -> PgPoolOptions {
     let patience = sign_of_life(config);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(config.connect_timeout)
         .test_before_acquire(false)
-        .before_acquire(move |connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for >= trusted_idle {
-                    given_up::ping(connection, patience).await?;
-                }
-                Ok(true)
-            })
+        .before_acquire(move |connection, _| {
+            Box::pin(async move { given_up::ping(connection, patience).await.map(|()| true) })
         })
 }
 

@@ -2,12 +2,12 @@
 //!
 //! One type for both; [`Backend`] says which it is wherever the two need different words.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::time::timeout;
 
-use super::{Clock, ConnectError, MigrationError, connect, verdict};
+use super::{Clock, ConnectError, MigrationError, connect, given_up::Links, verdict};
 use crate::masked_url::masked;
 
 /// How long the database may take to answer a question that asks for nothing.
@@ -84,6 +84,8 @@ pub struct Database {
     pub(super) backend: Backend,
     /// The recorder's. Apart from the readers', so that no list of tasks, however slow, can hold back a commit.
     pub(super) writer: DatabaseConnection,
+    /// The connections that the recorder keeps, on Postgres.
+    pub(super) links: Arc<Links>,
     pub(super) reader: DatabaseConnection,
     /// This runtime's signs of life: no list of tasks, however slow, may make it look dead.
     pub(super) pulse: DatabaseConnection,
@@ -118,7 +120,8 @@ impl Database {
             .map_err(|source| ConnectError::Other { url: url.clone(), source })?;
         let connect::Connections { writer, reader, pulse } = connections;
         let DatabaseConfig { lease, statement_timeout, .. } = *config;
-        Ok(Self { backend, writer, reader, pulse, lease, clock, url, statement_timeout })
+        let links = Arc::default();
+        Ok(Self { backend, writer, links, reader, pulse, lease, clock, url, statement_timeout })
     }
 
     /// Brings the schema up to date; does nothing if it is. Any number of runtimes may do so at once.
@@ -173,6 +176,7 @@ impl Database {
     /// Closes all connections, of all clones. Whatever writes must have been stopped before; what is asked afterwards
     /// is an error.
     pub async fn close(&self) {
+        self.links.close().await;
         for connection in [&self.writer, &self.reader, &self.pulse] {
             if let Err(error) = connection.close_by_ref().await {
                 // Nothing depends on it: what was committed is committed.

@@ -1,11 +1,17 @@
 //! What becomes of a Postgres connection whose statement was given up.
 //!
 //! The driver keeps such a connection until its server has answered, because it goes back to the pool only in step with
-//! its server. Of a server that is gone without a word no answer comes, and TCP hopes for a quarter of an hour: for so
-//! long the pool would count the connection, make no other in its place, and nothing could be written over a link that
-//! works again. So who writes lets go of the connection at once, and of a reader's an answer is waited for briefly.
+//! its server; and it asks each one that comes back for a sign of life, without a limit. Of a server that is gone without a
+//! word no answer comes, and TCP hopes for a quarter of an hour: for so long the pool would count the connection, make no
+//! other in its place, and nothing could be written over a link that works again. So the recorder's connections
+//! ([`Links`]) do not go back to the pool, who writes otherwise lets go of its connection at once, and of a reader's an
+//! answer is waited for briefly.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use sea_orm::sqlx::{
     self, Connection, PgConnection, PgPool, Postgres,
@@ -15,8 +21,69 @@ use sea_orm::sqlx::{
 };
 use tokio::time::timeout;
 
-/// Runs one statement. If the future is dropped before it is answered, its connection is closed and its place in the pool
-/// is free; the server may still carry the statement out.
+/// A connection that was used within this time is not asked whether it is alive before it is used again: who writes tries
+/// again anyway.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// How long a connection may take at most to say that it is alive: far longer than any way to a server.
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// The connections of who writes one statement after the other: kept from one to the next, at most as many as were in use
+/// at once.
+#[derive(Debug, Default)]
+pub(super) struct Links(Mutex<Vec<Link>>);
+
+#[derive(Debug)]
+struct Link {
+    connection: PgConnection,
+    used: Instant,
+}
+
+impl Links {
+    /// Runs one statement. If the future is dropped before it is answered, its connection is closed, and the next statement
+    /// has another one; the server may still carry this one out.
+    pub(super) async fn execute(
+        &self,
+        pool: &PgPool,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> Result<PgQueryResult, sqlx::Error> {
+        let mut connection = match self.alive().await {
+            Some(connection) => connection,
+            None => pool.acquire().await?.detach(),
+        };
+        let answer = statement.execute(&mut connection).await;
+        // What the server itself said came over a link that works.
+        if matches!(answer, Ok(_) | Err(sqlx::Error::Database(_))) {
+            self.idle().push(Link { connection, used: Instant::now() });
+        }
+        answer
+    }
+
+    /// Closes those that are not in use.
+    pub(super) async fn close(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        for link in idle {
+            // The server notices anyway.
+            let _ = timeout(SIGN_OF_LIFE, link.connection.close()).await;
+        }
+    }
+
+    async fn alive(&self) -> Option<PgConnection> {
+        loop {
+            let Link { mut connection, used } = self.idle().pop()?;
+            if used.elapsed() < TRUSTED_IDLE || ping(&mut connection, SIGN_OF_LIFE).await.is_ok() {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs one statement of the pool's. If the future is dropped before it is answered, its connection is closed and its place
+/// in the pool is free; the server may still carry the statement out.
 pub(super) async fn execute(
     pool: &PgPool,
     statement: Query<'_, Postgres, PgArguments>,

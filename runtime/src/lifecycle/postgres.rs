@@ -9,7 +9,11 @@ use std::sync::{Arc, LazyLock};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 use uuid::Uuid;
 
-use super::{AttemptRow, EventRow, TaskRow, given_up, upsert};
+use super::{
+    AttemptRow, EventRow, TaskRow,
+    given_up::{self, Links},
+    upsert,
+};
 
 /// In the order of the arguments.
 const TASK_COLUMNS: [(&str, &str); 16] = [
@@ -96,9 +100,9 @@ fn insert(table: &str, columns: &[(&str, &str)], first: usize) -> String {
 }
 
 /// Inserts each task, or updates its row if that yields; and its attempts.
-pub(super) async fn upsert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
+pub(super) async fn upsert_tasks(links: &Links, db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
     let query = bind_attempts(bind_tasks(sqlx::query(UPSERT_TASKS.as_str()), rows), rows);
-    given_up::execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
+    links.execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
 }
 
 /// Inserts each task that has no row yet; says how many. Of a task that has not begun there are no attempts.
@@ -149,7 +153,7 @@ fn bind_attempts<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
 }
 
 /// Inserts each event that has no row yet.
-pub(super) async fn insert_events(db: &DatabaseConnection, rows: &[&EventRow]) -> Result<(), DbErr> {
+pub(super) async fn insert_events(links: &Links, db: &DatabaseConnection, rows: &[&EventRow]) -> Result<(), DbErr> {
     let query = sqlx::query(INSERT_EVENTS.as_str())
         .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
         .bind(texts(rows, |row| &row.correlation_id))
@@ -159,7 +163,7 @@ pub(super) async fn insert_events(db: &DatabaseConnection, rows: &[&EventRow]) -
         .bind(texts(rows, |row| &row.payload))
         .bind(rows.iter().map(|row| &*row.routing_key).collect::<Vec<_>>())
         .bind(texts(rows, |row| &row.message_id));
-    given_up::execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
+    links.execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
 }
 
 fn column<'a, R, T>(rows: &[&'a R], value: impl Fn(&'a R) -> T) -> Vec<T> {

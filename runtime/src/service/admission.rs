@@ -189,7 +189,7 @@ impl Service {
         if request.attempt.number() < self.parts.config.retry.retries {
             return Admission::Settle(Settlement::Retry { attempt: request.attempt.next(), error });
         }
-        let row = rows::given_up(id, request, &error, self.parts.database.clock().now());
+        let row = rows::exhausted(id, request, &error, self.parts.database.clock().now());
         let settlement = self.commit(request, row, Settlement::DeadLetter { error }).await;
         settlement.map_or(Admission::Drop, Admission::Settle)
     }

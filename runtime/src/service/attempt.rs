@@ -41,7 +41,7 @@ impl Service {
         row.runtime_id = Some(self.runtime_id.clone());
         row.started_at = Some(now);
         let mut attempt = AttemptRow::begun(row.attempt, self.runtime_id.clone(), now);
-        if let Some(failure) = given_up(delivery) {
+        if let Some(failure) = poison(delivery) {
             row.attempts.push(attempt);
             return Attempted::Made(row, Outcome::GivenUp(failure));
         }
@@ -137,7 +137,7 @@ impl Service {
 
 /// A message that the broker would drop if it came back once more, because it has come back so often: most likely it
 /// kills the process. As long as it is here its task can be told to have failed.
-fn given_up(delivery: &Delivery) -> Option<Failure> {
+fn poison(delivery: &Delivery) -> Option<Failure> {
     let returns = delivery.returns();
     (returns >= u64::from(DELIVERY_LIMIT)).then(|| {
         let text = format!(

@@ -34,7 +34,7 @@ pub(super) fn accepted(id: Uuid, request: &TaskRequest, now: DateTime<Utc>) -> T
 }
 
 /// The row of a task whose last attempt had failed with `error`, and that has no further one.
-pub(super) fn given_up(id: Uuid, request: &TaskRequest, error: &str, now: DateTime<Utc>) -> TaskRow {
+pub(super) fn exhausted(id: Uuid, request: &TaskRequest, error: &str, now: DateTime<Utc>) -> TaskRow {
     let mut row = accepted(id, request, now);
     row.fail(error, now);
     row

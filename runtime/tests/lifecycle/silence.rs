@@ -56,6 +56,27 @@ async fn writing_goes_on_over_new_links_as_soon_as_there_are_some() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_falls_silent_between_two_statements_is_given_up_as_well() {
+    let mut test = TestDatabase::postgres().await;
+    let proxy = behind_a_proxy(&mut test).await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    for round in 0..8 {
+        // At once after a commit, whatever is done with the connection then.
+        recorder.record(completed(round, 0, 1)).await.unwrap();
+        proxy.stall();
+        let next = tokio::spawn({
+            let recorder = recorder.clone();
+            async move { recorder.record(completed(round + 100, 0, 1)).await }
+        });
+        red(&recorder).await;
+        proxy.restore();
+        timeout(SOON, next).await.expect("the silent link is given up").unwrap().unwrap();
+        green(&recorder).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_fills_the_link_is_given_up_as_well() {
     let mut test = TestDatabase::postgres().await;
     let proxy = behind_a_proxy(&mut test).await;
