@@ -13,7 +13,7 @@ pub(crate) struct DeadLetter {
     pub(crate) message_id: Option<String>,
     /// The header `x-error`.
     pub(crate) error: Option<String>,
-    /// The producer and the header that it was published with, which have to be intact.
+    /// The producer and the header with the task's name that it was published with, which have to be intact.
     pub(crate) app_id: Option<String>,
     pub(crate) own_header: Option<String>,
     pub(crate) body: String,

@@ -34,6 +34,10 @@ pub(crate) enum Fault {
     StopDatabase,
     /// RabbitMQ closes all connections.
     CloseConnections,
+    /// RabbitMQ closes the channels on which something is unsettled for longer than its consumer timeout.
+    CloseSlowChannels,
+    /// RabbitMQ is short of memory for some seconds, and takes no messages.
+    BlockPublishing,
     /// Postgres ends all sessions.
     EndSessions,
     /// The links of a runtime to a server are cut.
@@ -64,6 +68,8 @@ impl Fault {
             Self::RestartDatabase,
             Self::StopDatabase,
             Self::CloseConnections,
+            Self::CloseSlowChannels,
+            Self::BlockPublishing,
             Self::EndSessions,
             Self::Cut(victim(), Broker),
             Self::Cut(victim(), Database),
@@ -86,6 +92,8 @@ impl Fault {
             Self::RestartDatabase => "Postgres restarts".to_owned(),
             Self::StopDatabase => "Postgres is away".to_owned(),
             Self::CloseConnections => "RabbitMQ closes connections".to_owned(),
+            Self::CloseSlowChannels => "RabbitMQ closes slow channels".to_owned(),
+            Self::BlockPublishing => "RabbitMQ is short of memory".to_owned(),
             Self::EndSessions => "Postgres ends sessions".to_owned(),
             Self::Cut(_, server) => format!("links to {server} cut"),
             Self::Stall(_, server) => format!("links to {server} stalled"),
@@ -99,6 +107,7 @@ impl Fault {
             Self::Cut(number, _) | Self::Stall(number, _) | Self::Refuse(number, _) => Some(number),
             Self::KillBroker | Self::RestartDatabase | Self::StopDatabase => None,
             Self::CloseConnections | Self::EndSessions => None,
+            Self::CloseSlowChannels | Self::BlockPublishing => None,
         }
     }
 
@@ -138,6 +147,13 @@ impl Fault {
                 Utc::now()
             }
             Self::CloseConnections => field.rabbitmq().close_connections(),
+            Self::CloseSlowChannels => field.rabbitmq().close_slow_channels(),
+            Self::BlockPublishing => {
+                let rabbitmq = field.rabbitmq();
+                rabbitmq.short_of_memory(true);
+                pause(dice);
+                rabbitmq.short_of_memory(false)
+            }
             Self::EndSessions => {
                 field.postgres().end_sessions();
                 Utc::now()

@@ -33,22 +33,33 @@ const EVENT_EACH: usize = 10;
 /// How many of a hundred tasks are published twice on purpose.
 const REPEATED_PERCENT: u64 = 3;
 
+/// How many of a hundred of the others have no id.
+const NAMELESS_PERCENT: u64 = 5;
+
 /// A task that was published and confirmed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sent {
     pub(crate) n: usize,
     pub(crate) kind: Kind,
     pub(crate) repeated: bool,
+    /// Without an id: told by its correlation id, and it may have more than one row.
+    pub(crate) nameless: bool,
 }
 
 impl Sent {
-    pub(crate) fn message_id(&self) -> String {
-        message_id(self.n)
+    /// Its correlation id and own header, and the id of its message if that has one.
+    pub(crate) fn name(&self) -> String {
+        task_name(self.n)
     }
 
-    /// The key of its row.
+    /// How often it has to be executed at least.
+    pub(crate) fn executions(&self) -> usize {
+        if self.kind.is_executed() { self.kind.ending().attempt as usize + 1 } else { 0 }
+    }
+
+    /// The key of its row, if it has an id.
     pub(crate) fn id(&self) -> Uuid {
-        let id = id_of(&self.message_id());
+        let id = id_of(&self.name());
         match self.kind {
             // Kept apart from the task of that id, which may be a good one.
             Kind::NoJson | Kind::BadName => Uuid::new_v5(&id, b"malformed"),
@@ -57,11 +68,11 @@ impl Sent {
     }
 }
 
-fn message_id(n: usize) -> String {
+fn task_name(n: usize) -> String {
     format!("task-{n}")
 }
 
-fn event_message_id(n: usize) -> String {
+fn event_name(n: usize) -> String {
     format!("event-{n}")
 }
 
@@ -103,11 +114,12 @@ impl Load {
         let mut dice = Dice::of(seed, n as u64);
         let kind = Kind::choose(&mut dice);
         let repeated = kind.may_be_repeated() && dice.chance(REPEATED_PERCENT);
-        let task = publication("task.exchange", "routing.task.run.chaos", &message_id(n), kind.body());
+        let nameless = kind.may_be_repeated() && !repeated && dice.chance(NAMELESS_PERCENT);
+        let task = publication("task.exchange", "routing.task.run.chaos", &task_name(n), !nameless, kind.body());
         self.until_confirmed(&publisher, &task).await;
         if n.is_multiple_of(EVENT_EACH) {
             let body = format!(r#"{{"n": {n}}}"#);
-            let event = publication("event.exchange", "routing.event.create.chaos", &event_message_id(n), body);
+            let event = publication("event.exchange", "routing.event.create.chaos", &event_name(n), true, body);
             self.until_confirmed(&publisher, &event).await;
             self.events.fetch_add(1, Ordering::Relaxed);
         }
@@ -115,7 +127,7 @@ impl Load {
             tokio::time::sleep(Duration::from_millis(dice.between(0, 2000))).await;
             self.until_confirmed(&publisher, &task).await;
         }
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(Sent { n, kind, repeated });
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(Sent { n, kind, repeated, nameless });
     }
 
     async fn until_confirmed(&self, publisher: &Publisher, publication: &Publication) {
@@ -138,7 +150,7 @@ impl Load {
 
     /// The keys of all events that were confirmed, if all that was begun is.
     pub(crate) fn events(&self) -> Vec<Uuid> {
-        (0..self.events.load(Ordering::Relaxed)).map(|n| id_of(&event_message_id(n * EVENT_EACH))).collect()
+        (0..self.events.load(Ordering::Relaxed)).map(|n| id_of(&event_name(n * EVENT_EACH))).collect()
     }
 
     /// How often something was published again because it was not confirmed in time.
@@ -157,15 +169,17 @@ pub(crate) async fn publisher(url: &str) -> Publisher {
     Publisher::new(&Client::connect(settings).await.expect("the test's RabbitMQ is there"))
 }
 
-fn publication(exchange: &str, key: &str, message_id: &str, body: String) -> Publication {
+fn publication(exchange: &str, key: &str, name: &str, has_id: bool, body: String) -> Publication {
     let mut headers = FieldTable::default();
     headers.insert("producer_app".into(), AMQPValue::LongString(PRODUCER.into()));
-    headers.insert("chaos".into(), AMQPValue::LongString(message_id.into()));
-    let properties = BasicProperties::default()
+    headers.insert("chaos".into(), AMQPValue::LongString(name.into()));
+    let mut properties = BasicProperties::default()
         .with_delivery_mode(2)
         .with_app_id(PRODUCER.into())
-        .with_correlation_id(message_id.into())
-        .with_message_id(message_id.into())
+        .with_correlation_id(name.into())
         .with_headers(headers);
+    if has_id {
+        properties = properties.with_message_id(name.into());
+    }
     Publication::new(exchange, key, properties, Bytes::from(body))
 }

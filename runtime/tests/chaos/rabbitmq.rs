@@ -17,6 +17,9 @@ use crate::child::OwnedChild;
 /// How long a server may take until it listens.
 pub(crate) const STARTING: Duration = Duration::from_secs(90);
 
+/// How long a delivery may be unsettled: less than the slowest tasks take. The node looks once a minute, and when it is told to.
+const CONSUMER_TIMEOUT: Duration = Duration::from_millis(1500);
+
 /// The node. Gone, with its data, when it is dropped.
 pub(crate) struct RabbitMq {
     pub(crate) port: u16,
@@ -35,7 +38,8 @@ impl RabbitMq {
             |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("the folder can be written");
         file("enabled_plugins", "[].");
         // A configuration of its own: the system's may name the port of the system's own node.
-        file("rabbitmq.conf", &format!("listeners.tcp.local = 127.0.0.1:{port}\n"));
+        let listener = format!("listeners.tcp.local = 127.0.0.1:{port}");
+        file("rabbitmq.conf", &format!("{listener}\nconsumer_timeout = {}\n", CONSUMER_TIMEOUT.as_millis()));
         let mut node = Self { port, distribution_port, programs: programs.to_owned(), folder, child: None };
         node.start_again();
         node
@@ -67,8 +71,24 @@ impl RabbitMq {
 
     /// Closes all connections from the server's side. Gives when that was done: the command takes longer.
     pub(crate) fn close_connections(&self) -> DateTime<Utc> {
-        let close = r#"[rabbit_networking:close_connection(C, "chaos") || C <- rabbit_networking:connections()]"#;
-        let now = self.patiently(&["eval", &format!("{close}, os:system_time(millisecond).")]);
+        self.order(r#"[rabbit_networking:close_connection(C, "chaos") || C <- rabbit_networking:connections()]"#)
+    }
+
+    /// Looks for deliveries that are unsettled for longer than the consumer timeout, and closes their channels. Gives when
+    /// that was done.
+    pub(crate) fn close_slow_channels(&self) -> DateTime<Utc> {
+        self.order("[Channel ! tick || Channel <- rabbit_channel:list()]")
+    }
+
+    /// Whether it is short of memory, by its own measure. Gives when that was done.
+    pub(crate) fn short_of_memory(&self, short: bool) -> DateTime<Utc> {
+        let most = if short { "0" } else { "0.9" };
+        self.order(&format!("vm_memory_monitor:set_vm_memory_high_watermark({most})"))
+    }
+
+    /// Runs an expression in the node, and gives when that was done.
+    fn order(&self, expression: &str) -> DateTime<Utc> {
+        let now = self.patiently(&["eval", &format!("{expression}, os:system_time(millisecond).")]);
         let now = now.trim().parse().expect("it prints the time");
         DateTime::from_timestamp_millis(now).expect("it is a time")
     }

@@ -2,19 +2,20 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
-use crate::{run::Round, verdict::Evidence};
+use crate::{load::Sent, run::Round, verdict::Evidence};
 
 /// What was published and what was made of it.
 pub(crate) fn tell_load(evidence: &Evidence<'_>, published_again: usize) {
     let (shared, sent) = (evidence.shared, &evidence.sent);
-    let (repeated, events) = (sent.iter().filter(|sent| sent.repeated).count(), evidence.events.0.len());
-    println!("tasks: {}, published twice on purpose {repeated}; events: {events}", sent.len());
+    let repeated = sent.iter().filter(|sent| sent.repeated).count();
+    let nameless = sent.iter().filter(|sent| sent.nameless).count();
+    println!("tasks: {}, published twice on purpose {repeated}, without an id {nameless}", sent.len());
+    println!("events: {}", evidence.events.0.len());
     println!("published again because it was not confirmed in time: {published_again}");
     let (started, early) = (shared.started.load(Ordering::Relaxed), shared.ended_early.load(Ordering::Relaxed));
     println!("processes of runtimes: {started}, of which {early} ended at their start because a server was away");
 
-    let executed = sent.iter().filter(|sent| sent.kind.is_executed());
-    let needed: usize = executed.map(|sent| sent.kind.ending().attempt as usize + 1).sum();
+    let needed: usize = sent.iter().map(Sent::executions).sum();
     let executions: usize = shared.executions.all().iter().map(|(_, executions)| executions.len()).sum();
     let more = executions.saturating_sub(needed);
     println!("executions: {executions}, {more} more than the tasks have attempts (crashes, duplicates)");

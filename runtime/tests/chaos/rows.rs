@@ -13,6 +13,7 @@ pub(crate) struct Row {
     pub(crate) attempt: i32,
     pub(crate) error: Option<String>,
     pub(crate) message_id: Option<String>,
+    pub(crate) correlation_id: String,
     /// All of it, to be shown.
     pub(crate) text: String,
 }
@@ -37,7 +38,8 @@ impl Row {
 
 /// Every task.
 pub(crate) async fn tasks(database: &DatabaseConnection) -> Result<Vec<Row>, DbErr> {
-    let sql = "SELECT id_task, status, attempt, error, message_id, to_jsonb(task_store)::text AS row FROM task_store";
+    let sql = "SELECT id_task, status, attempt, error, message_id, correlation_id, \
+               to_jsonb(task_store)::text AS row FROM task_store";
     let rows = query(database, sql).await?;
     rows.iter()
         .map(|row| {
@@ -47,6 +49,7 @@ pub(crate) async fn tasks(database: &DatabaseConnection) -> Result<Vec<Row>, DbE
                 attempt: row.try_get("", "attempt")?,
                 error: row.try_get("", "error")?,
                 message_id: row.try_get("", "message_id")?,
+                correlation_id: row.try_get("", "correlation_id")?,
                 text: row.try_get("", "row")?,
             })
         })

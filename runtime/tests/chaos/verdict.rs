@@ -38,18 +38,28 @@ pub(crate) struct Evidence<'a> {
 impl Evidence<'_> {
     /// Looks at all of it.
     pub(crate) fn judge(&self) {
-        let rows: HashMap<Uuid, &Row> = self.rows.iter().map(|row| (row.id, row)).collect();
-        for sent in &self.sent {
-            match rows.get(&sent.id()) {
+        let mut rows: HashMap<Uuid, &Row> = self.rows.iter().map(|row| (row.id, row)).collect();
+        let (nameless, named): (Vec<&Sent>, Vec<&Sent>) = self.sent.iter().partition(|sent| sent.nameless);
+        for sent in named {
+            match rows.remove(&sent.id()) {
                 Some(row) => self.judge_row(sent, row),
-                None => self.violation(sent.id(), &format!("{} has no row", sent.message_id())),
+                None => self.violation(sent.id(), &format!("{} has no row", sent.name())),
             }
             self.judge_executions(sent);
             self.judge_attempts(sent);
         }
-        let published: HashSet<Uuid> = self.sent.iter().map(Sent::id).collect();
-        for row in self.rows.iter().filter(|row| !published.contains(&row.id)) {
-            self.violation(row.id, &format!("a row that no message asked for: {:?}", row.message_id));
+        let mut by_name: HashMap<&str, Vec<&Row>> = HashMap::new();
+        for row in rows.into_values() {
+            match &row.message_id {
+                None => by_name.entry(&row.correlation_id).or_default().push(row),
+                Some(id) => self.violation(row.id, &format!("a row that no message asked for: {id}")),
+            }
+        }
+        for sent in nameless {
+            self.judge_nameless(sent, &by_name.remove(&*sent.name()).unwrap_or_default());
+        }
+        for row in by_name.into_values().flatten() {
+            self.violation(row.id, &format!("a row that no message asked for: {}", row.correlation_id));
         }
         self.judge_dead_letters();
         self.judge_events();
@@ -82,10 +92,29 @@ impl Evidence<'_> {
         }
     }
 
+    /// A task without an id has a row at least, and each ends as it had to. A second one, of a message that came back after
+    /// its outcome was committed, may begin at any attempt.
+    fn judge_nameless(&self, sent: &Sent, rows: &[&Row]) {
+        let ending = sent.kind.ending();
+        if rows.is_empty() {
+            self.shared.violations.add(format!("{sent:?} has no row"));
+        }
+        let executions: usize = rows.iter().map(|row| self.shared.executions.of(row.id).len()).sum();
+        if executions < sent.executions() {
+            self.shared.violations.add(format!("{sent:?} was executed {executions} times"));
+        }
+        for row in rows {
+            let class_fits = ending.class.is_none() || row.class() == ending.class;
+            if row.status != ending.status.as_str() || !class_fits {
+                self.violation(row.id, &format!("{sent:?} ended as {}, not as {ending:?}", row.status));
+            }
+        }
+    }
+
     /// Each attempt that was needed was executed, and nothing was once it was COMPLETED.
     fn judge_executions(&self, sent: &Sent) {
         let (id, executions) = (sent.id(), self.shared.executions.of(sent.id()));
-        let needed = if sent.kind.is_executed() { sent.kind.ending().attempt as usize + 1 } else { 0 };
+        let needed = sent.executions();
         if executions.len() < needed {
             self.violation(id, &format!("{sent:?} was executed {} times, not {needed}", executions.len()));
         }
@@ -121,17 +150,18 @@ impl Evidence<'_> {
     /// Exactly those that had to die are dead, each as it was published, and says why. One may be there twice.
     fn judge_dead_letters(&self) {
         let expected: HashMap<String, &Sent> =
-            self.sent.iter().filter(|sent| sent.kind.ending().dead).map(|sent| (sent.message_id(), sent)).collect();
+            self.sent.iter().filter(|sent| sent.kind.ending().dead).map(|sent| (sent.name(), sent)).collect();
         let mut missing = expected.clone();
         for letter in &self.dead {
-            let id = letter.message_id.clone().unwrap_or_default();
-            missing.remove(&id);
-            let Some(sent) = expected.get(&id) else {
+            let name = letter.own_header.clone().unwrap_or_default();
+            missing.remove(&name);
+            let Some(sent) = expected.get(&name) else {
                 self.shared.violations.add(format!("a dead letter that should not be one: {letter:?}"));
                 continue;
             };
             let class = letter.error.as_deref().and_then(|error| error.split(':').next());
-            let intact = letter.app_id.as_deref() == Some("chaos") && letter.own_header.as_deref() == Some(id.as_str());
+            let id = (!sent.nameless).then_some(name);
+            let intact = letter.app_id.as_deref() == Some("chaos") && letter.message_id == id;
             if class != sent.kind.ending().class || !intact || letter.body != sent.kind.body() {
                 self.violation(sent.id(), &format!("the dead letter of {sent:?} is {letter:?}"));
             }
