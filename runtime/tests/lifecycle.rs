@@ -23,6 +23,7 @@ mod lifecycle {
     mod migrations;
     mod outage;
     mod pending;
+    mod plans;
     mod refused_row;
     mod runtimes;
     mod same_rows;

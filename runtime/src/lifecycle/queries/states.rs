@@ -27,11 +27,18 @@ impl Database {
         Ok(rows.iter().map(state).collect::<Result<_, _>>()?)
     }
 
-    /// One text for any number of ids, so that it is prepared once.
+    /// One text for any number of ids, so that it is prepared once. Postgres plans it once, too, for a table that may be
+    /// empty then: row by row (`OFFSET 0` keeps it so) it takes the key whatever the table becomes, and never reads all of it.
     fn states_statement(&self, ids: &[Uuid]) -> Statement {
-        let (of, ids) = match self.backend {
-            Backend::Postgres => ("= ANY($1)", Value::from(ids.to_vec())),
-            Backend::Sqlite => ("IN (SELECT unhex(value) FROM json_each($1))", Value::from(hex_list(ids))),
+        let (rows, ids) = match self.backend {
+            Backend::Postgres => (
+                "unnest($1::uuid[]) AS asked(id) CROSS JOIN LATERAL \
+                 (SELECT * FROM task_store WHERE id_task = asked.id OFFSET 0) t",
+                Value::from(ids.to_vec()),
+            ),
+            Backend::Sqlite => {
+                ("task_store t WHERE id_task IN (SELECT unhex(value) FROM json_each($1))", Value::from(hex_list(ids)))
+            }
         };
         let alive = self.backend.alive("t.runtime_id");
         let young = self.backend.is_younger("t.started_at", "$2");
@@ -39,7 +46,7 @@ impl Database {
             "SELECT id_task, status, attempt, finished_at, CASE WHEN status = 'PENDING' THEN error END AS error, \
              CASE WHEN status = 'RUNNING' THEN runtime_id END AS runtime_id, \
              CASE WHEN status = 'RUNNING' THEN {alive} AND {young} END AS alive \
-             FROM task_store t WHERE id_task {of}"
+             FROM {rows}"
         );
         let values = [ids, seconds(LONGEST_ATTEMPT)];
         Statement::from_sql_and_values(self.backend.sea_orm(), sql, values)
