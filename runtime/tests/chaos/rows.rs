@@ -1,6 +1,6 @@
 //! What the database says at the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement};
 use uuid::Uuid;
@@ -34,6 +34,19 @@ impl Row {
     pub(crate) fn is_final(&self) -> bool {
         self.status == "COMPLETED" || self.status == "FAILED"
     }
+
+    /// Whether it may stay as it is: a failed attempt at a message without an id, which was delivered again before this was
+    /// committed, and has another row.
+    fn may_be_left(&self, ended: &HashSet<&str>) -> bool {
+        let failed = self.message_id.is_none() && self.status == "PENDING" && self.error.is_some();
+        failed && ended.contains(&*self.correlation_id)
+    }
+}
+
+/// The rows that have neither ended nor may stay as they are.
+pub(crate) fn open(rows: &[Row]) -> Vec<&Row> {
+    let ended: HashSet<&str> = rows.iter().filter(|row| row.is_final()).map(|row| &*row.correlation_id).collect();
+    rows.iter().filter(|row| !row.is_final() && !row.may_be_left(&ended)).collect()
 }
 
 /// Every task.

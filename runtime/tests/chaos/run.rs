@@ -182,7 +182,7 @@ impl Run {
         let (mut last, mut changed) = ((0, 0), Instant::now());
         loop {
             let rows = rows::tasks(&self.database).await.unwrap_or_default();
-            let now = (rows.len(), rows.iter().filter(|row| row.is_final()).count());
+            let now = (rows.len(), rows.len() - rows::open(&rows).len());
             if now != last {
                 (last, changed) = (now, Instant::now());
             }
@@ -199,8 +199,11 @@ impl Run {
     }
 
     fn not_quiet(&self, rows: &[rows::Row], sent: usize, left: Vec<(String, u64)>) {
-        let open = rows.iter().filter(|row| !row.is_final()).take(10);
-        let open: Vec<_> = open.map(|row| (&row.text, log_lines(&self.field.shared, row.id))).collect();
+        let open: Vec<_> = rows::open(rows)
+            .into_iter()
+            .take(10)
+            .map(|row| (&row.text, log_lines(&self.field.shared, row.id)))
+            .collect();
         self.field.shared.violations.add(format!(
             "not all is over: {} rows for {sent} tasks, queues {left:?}, some that have not ended: {open:#?}",
             rows.len()

@@ -92,18 +92,19 @@ impl Evidence<'_> {
         }
     }
 
-    /// A task without an id has a row at least, and each ends as it had to. A second one, of a message that came back after
-    /// its outcome was committed, may begin at any attempt.
+    /// A task without an id has a row at least that ended, and each that ended did so as it had to. A second one, of a message
+    /// that came back after its outcome was committed, may begin at any attempt.
     fn judge_nameless(&self, sent: &Sent, rows: &[&Row]) {
         let ending = sent.kind.ending();
-        if rows.is_empty() {
-            self.shared.violations.add(format!("{sent:?} has no row"));
+        let ended: Vec<_> = rows.iter().filter(|row| row.is_final()).collect();
+        if ended.is_empty() {
+            self.shared.violations.add(format!("{sent:?} has no row that has ended"));
         }
         let executions: usize = rows.iter().map(|row| self.shared.executions.of(row.id).len()).sum();
         if executions < sent.executions() {
             self.shared.violations.add(format!("{sent:?} was executed {executions} times"));
         }
-        for row in rows {
+        for row in ended {
             let class_fits = ending.class.is_none() || row.class() == ending.class;
             if row.status != ending.status.as_str() || !class_fits {
                 self.violation(row.id, &format!("{sent:?} ended as {}, not as {ending:?}", row.status));
