@@ -9,6 +9,7 @@ COPY event-driven/Cargo.toml event-driven/
 COPY event-driven/macros/Cargo.toml event-driven/macros/
 COPY migration/Cargo.toml migration/
 COPY runtime/Cargo.toml runtime/
+COPY runtime/tests/guests/attacker/Cargo.toml runtime/tests/guests/attacker/
 COPY tasks-wasm/sdk/Cargo.toml tasks-wasm/sdk/
 COPY tasks-wasm/sdk/macros/Cargo.toml tasks-wasm/sdk/macros/
 COPY tasks-wasm/echo/Cargo.toml tasks-wasm/echo/

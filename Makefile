@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-events
+.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-sandbox bench-events
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -36,6 +36,10 @@ fmt: ## Format the code
 
 bench: ## Measure: seconds for 20,000 tasks on RabbitMQ and PostgreSQL, latency of one at a time
 	@scripts/bench.sh
+
+bench-sandbox: ## Measure what limits and receipts cost a task, and what endless guests cost their neighbours
+	@tasks-wasm/build.sh
+	cargo run --release --locked -p warren --example sandbox_cost
 
 bench-events: ## Measure event-driven: against bare lapin, a million events, RabbitMQ killed ten times
 	@scripts/bench_events.sh

@@ -24,8 +24,9 @@ cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 step "components"
 tasks-wasm/build.sh
+tasks-wasm/build.sh guests attacker
 target_dir=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-export WARREN_TEST_COMPONENTS=$target_dir/components
+export WARREN_TEST_COMPONENTS=$target_dir/components WARREN_TEST_GUESTS=$target_dir/guests
 
 step "services"
 # shellcheck source=scripts/services.sh

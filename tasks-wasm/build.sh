@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Builds the components that ship with the project and puts them, by name, into a folder a runtime can serve:
 # ${CARGO_TARGET_DIR:-target}/components/<name>.wasm. From any directory, on Linux and macOS (bash 3.2).
+# With a folder and names, `build.sh guests attacker`, it builds those into that folder.
 set -euo pipefail
 
-names="echo process_order thumbnail"
+folder=${1:-components}
+shift || true
+names=${*:-echo process_order thumbnail}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # A relative CARGO_TARGET_DIR is meant from where the caller stands.
@@ -17,7 +20,7 @@ packages=()
 for name in $names; do packages+=(-p "$name"); done
 (cd "$root" && cargo build --profile component --target wasm32-wasip2 "${packages[@]}")
 
-components=$target_dir/components
+components=$target_dir/$folder
 mkdir -p "$components"
 for name in $names; do
   # A runtime may be watching the folder: it sees the old file or the new one, never half of one.

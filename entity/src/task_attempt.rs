@@ -34,6 +34,23 @@ pub struct Model {
     /// What happened.
     #[sea_orm(column_type = "Text", nullable)]
     pub error: Option<String>,
+    /// Processor time, in microseconds. None of what follows is there if nothing was executed; while it runs, and if it was
+    /// cut off, only what was written to stdout and stderr is.
+    pub cpu_us: Option<i64>,
+    /// The most memory at once, in bytes.
+    pub memory_bytes: Option<i64>,
+    /// The payload's length, in bytes.
+    pub payload_bytes: Option<i64>,
+    /// The result's length, in bytes.
+    pub result_bytes: Option<i64>,
+    /// What was written to stdout and stderr, in bytes.
+    pub log_bytes: Option<i64>,
+    /// What went over HTTP, if anything did: `requests`, `sent_bytes`, `received_bytes`, `hosts`.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub http: Option<Json>,
+    /// The end of what was written to stdout and stderr.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub log: Option<String>,
 }
 
 /// None that the database keeps: rows of tasks are removed without a look at this table.

@@ -4,6 +4,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
 use crate::{
     m20260801_000001_task_store, m20260801_000002_event_store, m20261126_000003_task_attempt, m20261126_000004_runtime,
+    m20261126_000005_receipt,
 };
 
 pub(crate) struct Migrator;
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260801_000002_event_store::Migration),
             Box::new(m20261126_000003_task_attempt::Migration),
             Box::new(m20261126_000004_runtime::Migration),
+            Box::new(m20261126_000005_receipt::Migration),
         ]
     }
 }

@@ -5,10 +5,13 @@
 //! password, which is why it listens on loopback only unless told otherwise.
 
 mod attempts;
+mod components;
 mod events;
 mod health;
+mod logs;
 mod page;
 mod problem;
+mod receipt;
 mod starting;
 mod tasks;
 mod wait;
@@ -21,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::{events::EventView, problem::Problem, starting::Starting, tasks::TaskView};
+pub use self::{
+    components::UsageView, events::EventView, logs::LogsView, problem::Problem, starting::Starting, tasks::TaskView,
+};
 use crate::service::Service;
 
 /// What the description says of the whole; the paths and the schemas come from the handlers.
@@ -35,8 +40,10 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(tasks::submit, tasks::list))
         .routes(routes!(tasks::show))
         .routes(routes!(attempts::retry))
+        .routes(routes!(logs::logs))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::show))
+        .routes(routes!(components::usage))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. The binary's edge, where errors become text and exit codes.
 
 mod again;
+mod attempts;
 mod client;
 mod completions;
 mod component;
@@ -9,6 +10,7 @@ mod dev;
 mod doctor;
 mod event;
 mod logging;
+mod logs;
 mod migrate;
 mod output;
 mod patience;

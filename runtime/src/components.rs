@@ -35,7 +35,7 @@ pub struct Components<P> {
 }
 
 /// Makes a compiled component executable, or says why it can't be.
-pub type Prepare<P> = Box<dyn Fn(&wasmtime::component::Component) -> Result<P, String> + Send + Sync>;
+pub type Prepare<P> = Box<dyn Fn(&wasmtime::component::Component, Option<&str>) -> Result<P, String> + Send + Sync>;
 
 struct Inner<P> {
     store: ComponentStore,
@@ -51,6 +51,14 @@ struct Known<P> {
     /// The version of the file that this was made of.
     stored: Stored,
     state: Result<Arc<Component<P>>, Arc<str>>,
+}
+
+impl<P> Known<P> {
+    /// Whether it can't be used for a reason that may lie outside of its files: a secret that its manifest names and that is
+    /// not there yet.
+    fn may_come_right(&self) -> bool {
+        self.state.is_err() && self.stored.has_manifest()
+    }
 }
 
 /// A component that can be executed.
@@ -171,7 +179,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
     async fn load_if_changed(&self, stored: Stored) {
         let unchanged = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.get(&stored.name).is_some_and(|known| known.stored == stored)
+            known.get(&stored.name).is_some_and(|known| known.stored == stored && !known.may_come_right())
         };
         if unchanged {
             return;
@@ -184,14 +192,27 @@ impl<P: Send + Sync + 'static> Inner<P> {
                 return tracing::warn!(component.name = %name, %error, "component {name} can't be read: {error}");
             }
         };
-        let state = match self.make(&name, bytes).await {
+        let manifest = match self.store.manifest(&name).await {
+            Ok(manifest) => Ok(manifest),
+            Err(error @ StoreError::NoManifest { .. }) => Err(error.to_string()),
+            Err(error) => {
+                return tracing::warn!(component.name = %name, %error, "the manifest of {name} can't be read: {error}");
+            }
+        };
+        let made = match manifest {
+            Ok(manifest) => self.make(&name, bytes, manifest.as_deref()).await,
+            Err(reason) => Err(reason),
+        };
+        let state = match made {
             Ok(component) => {
                 tracing::info!(component.name = %name, component.digest = %component.digest,
                     "component {name} is ready ({})", bytesize::ByteSize(stored.size));
                 Ok(Arc::new(component))
             }
             Err(reason) => {
-                tracing::warn!(component.name = %name, "component {name} can't be used: {reason}");
+                if !self.is_known_as(&name, &reason) {
+                    tracing::warn!(component.name = %name, "component {name} can't be used: {reason}");
+                }
                 Err(reason.into())
             }
         };
@@ -199,9 +220,14 @@ impl<P: Send + Sync + 'static> Inner<P> {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(name, known);
     }
 
-    async fn make(&self, name: &TaskName, bytes: Bytes) -> Result<Component<P>, String> {
+    fn is_known_as(&self, name: &TaskName, reason: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).is_some_and(|known| known.state.as_ref().err().is_some_and(|known| **known == *reason))
+    }
+
+    async fn make(&self, name: &TaskName, bytes: Bytes, manifest: Option<&str>) -> Result<Component<P>, String> {
         let (digest, component) = self.compiler.compile(bytes).await.map_err(|error| error.to_string())?;
-        let program = Arc::new((self.prepare)(&component)?);
+        let program = Arc::new((self.prepare)(&component, manifest)?);
         Ok(Component { name: name.clone(), digest, program })
     }
 }

@@ -15,10 +15,13 @@ use event_driven::names;
 use serde::{Deserialize, Serialize};
 
 pub use self::validate::SLOT_PATIENCE;
-use crate::lifecycle::DatabaseConfig;
+use crate::{
+    lifecycle::DatabaseConfig,
+    manifest::{Allow, Limits},
+};
 
 /// The settings of one process.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// Who this is, and how it stops.
@@ -31,14 +34,39 @@ pub struct Config {
     pub database: Database,
     /// Where components come from.
     pub components: Components,
-    /// What bounds each execution.
+    /// How many guests are executed at once, and where.
     pub sandbox: Sandbox,
+    /// What bounds each execution of a component whose manifest says nothing of it.
+    pub limits: Limits,
+    /// The most that manifests may ask for.
+    pub ceiling: Limits,
+    /// What manifests may be granted.
+    pub allow: Allow,
     /// When a task that failed is tried again.
     pub retry: Retry,
     /// The HTTP interface.
     pub http: Http,
     /// What is logged, and how.
     pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            service: Service::default(),
+            broker: Broker::default(),
+            topology: Topology::default(),
+            database: Database::default(),
+            components: Components::default(),
+            sandbox: Sandbox::default(),
+            limits: Limits::default(),
+            ceiling: Limits::default_ceiling(),
+            allow: Allow::default(),
+            retry: Retry::default(),
+            http: Http::default(),
+            log: Log::default(),
+        }
+    }
 }
 
 /// `[service]`
@@ -206,24 +234,13 @@ pub struct Sandbox {
     pub concurrency: u32,
     /// Threads that execute guests. 0: as many as there are cores.
     pub threads: usize,
-    /// How long one execution may take, by the clock on the wall.
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
-    /// How much memory one guest may have.
-    pub memory: ByteSize,
-    /// How long a result may be.
-    pub output: ByteSize,
+    /// The stack of each guest. The same for all: it is a part of how components are compiled and where they run.
+    pub stack: ByteSize,
 }
 
 impl Default for Sandbox {
     fn default() -> Self {
-        Self {
-            concurrency: 256,
-            threads: 0,
-            timeout: Duration::from_secs(30),
-            memory: ByteSize::mib(64),
-            output: ByteSize::mib(1),
-        }
+        Self { concurrency: 256, threads: 0, stack: ByteSize::kib(512) }
     }
 }
 
@@ -272,7 +289,10 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Self {
         // What the clients of the broker and the database log is told by who handles it here.
-        Self { filter: "info,lapin=off,sea_orm_migration=warn,sqlx=warn".into(), format: LogFormat::Text }
+        Self {
+            filter: "info,lapin=off,sea_orm_migration=warn,sqlx=warn,wasmtime_wasi_http=error".into(),
+            format: LogFormat::Text,
+        }
     }
 }
 

@@ -56,6 +56,18 @@ pub enum ErrorClass {
     OutOfMemory,
     /// The guest ran longer than its limit.
     Timeout,
+    /// The guest used more processor time than its limit.
+    CpuTime,
+    /// The payload is larger than the component takes.
+    PayloadTooLarge,
+    /// The guest wrote more to stdout and stderr than its limit.
+    LogTooLarge,
+    /// The guest asked for more over HTTP than its limits.
+    HttpLimit,
+    /// The guest wrote more to files than its limit.
+    DiskLimit,
+    /// The guest asked for what its manifest does not grant, and ended because of it.
+    Denied,
     /// The guest's result is larger than its limit.
     OutputTooLarge,
     /// The guest's result is no JSON.
@@ -78,6 +90,12 @@ impl ErrorClass {
             | Self::Trap
             | Self::OutOfMemory
             | Self::Timeout
+            | Self::CpuTime
+            | Self::PayloadTooLarge
+            | Self::LogTooLarge
+            | Self::HttpLimit
+            | Self::DiskLimit
+            | Self::Denied
             | Self::OutputTooLarge
             | Self::BadOutput
             | Self::NoSuchComponent
@@ -107,6 +125,12 @@ impl ErrorClass {
             Self::Trap => "trap",
             Self::OutOfMemory => "out_of_memory",
             Self::Timeout => "timeout",
+            Self::CpuTime => "cpu_time",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::LogTooLarge => "log_too_large",
+            Self::HttpLimit => "http_limit",
+            Self::DiskLimit => "disk_limit",
+            Self::Denied => "denied",
             Self::OutputTooLarge => "output_too_large",
             Self::BadOutput => "bad_output",
             Self::NoSuchComponent => "no_such_component",

@@ -7,27 +7,48 @@
 
 mod bindings;
 mod context;
+mod disk;
 mod engine;
 mod executor;
+mod granted;
 mod guest;
 mod guest_log;
-mod limits;
+mod http;
+mod ledger;
+mod limiter;
+mod meter;
 mod program;
+mod running;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Instant};
 
 use event_driven::message::JsonText;
+use humantime::format_duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
     context::TaskInfo,
     engine::{EngineError, EngineSettings},
-    limits::Limits,
     program::{Program, ProgramError},
+    running::Running,
 };
-use self::{engine::EpochTicker, executor::Executor, guest::Guest, limits::MemoryLimit};
-use crate::outcome::{ErrorClass, Failure, Outcome};
+use self::{
+    engine::EpochTicker,
+    executor::Executor,
+    guest::{Guest, Seen},
+    guest_log::GuestLog,
+    ledger::Ledger,
+    meter::Metered,
+};
+use crate::{
+    manifest::{Bounds, Limits, Manifest},
+    outcome::{ErrorClass, Failure, Outcome},
+    receipt::Receipt,
+};
+
+/// What wasmtime says when a guest hands more to the host in one call than it may: it has no type for that.
+const CALL_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// The one engine, the threads that guests run on, and the places for guests.
 pub struct Sandbox {
@@ -40,18 +61,29 @@ pub struct Sandbox {
     _ticker: EpochTicker,
 }
 
-/// One execution: who asks, what for, within which bounds.
+/// One execution: who asks, and what for.
 pub struct Call {
     /// What the guest may know about the task.
     pub info: TaskInfo,
     /// The JSON text that is handed to the guest.
     pub payload: String,
-    /// What bounds this execution.
-    pub limits: Limits,
+}
+
+/// What came of one execution, and what it used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What it used. Of one that was interrupted nothing is known.
+    pub receipt: Receipt,
 }
 
 /// A place for one guest; given back when it is dropped.
-pub struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+#[expect(dead_code, reason = "held for its drop")]
+pub struct Slot {
+    of_component: OwnedSemaphorePermit,
+    of_all: OwnedSemaphorePermit,
+}
 
 impl Sandbox {
     /// Builds the engine and starts its threads.
@@ -80,48 +112,55 @@ impl Sandbox {
     ///
     /// # Errors
     /// If it imports what is not provided, or does not export `execute` with our types.
-    pub fn prepare(&self, component: &wasmtime::component::Component) -> Result<Program, ProgramError> {
-        Program::new(&self.linker, component)
+    pub fn prepare(
+        &self,
+        component: &wasmtime::component::Component,
+        manifest: Manifest,
+    ) -> Result<Program, ProgramError> {
+        Program::new(&self.linker, component, manifest)
     }
 
-    /// [`Sandbox::prepare`] as a function of its own, for the registry of components to call.
+    /// [`Sandbox::prepare`] as a function of its own, for the registry of components to call with a manifest's text.
     pub fn preparer(
         &self,
-    ) -> impl Fn(&wasmtime::component::Component) -> Result<Program, String> + Send + Sync + use<> {
+        bounds: Bounds,
+    ) -> impl Fn(&wasmtime::component::Component, Option<&str>) -> Result<Program, String> + Send + Sync + use<> {
         let linker = self.linker.clone();
-        move |component: &_| Program::new(&linker, component).map_err(|error| error.to_string())
+        move |component: &_, manifest: Option<&str>| {
+            let manifest = match manifest {
+                Some(text) => bounds.read(text).map_err(|error| format!("its manifest: {error}"))?,
+                None => bounds.without_manifest(),
+            };
+            Program::new(&linker, component, manifest).map_err(|error| error.to_string())
+        }
     }
 
-    /// Waits for a place to execute a guest in. `None` once the sandbox was interrupted. Cancel-safe.
-    pub async fn slot(&self) -> Option<Slot> {
-        self.slots.clone().acquire_owned().await.ok().map(Slot)
+    /// Waits for a place to execute `program` in. `None` once the sandbox was interrupted. Cancel-safe.
+    pub async fn slot(&self, program: &Program) -> Option<Slot> {
+        // In this order, so that a component with all its places taken keeps none from the others.
+        let of_component = self.interrupted.run_until_cancelled(program.place()).await??;
+        let of_all = self.slots.clone().acquire_owned().await.ok()?;
+        Some(Slot { of_component, of_all })
     }
 
-    /// Executes `program` in `slot`. Never panics, and takes no longer than the timeout.
-    ///
-    /// An execution whose caller is gone ends at its own limits.
-    pub async fn execute(&self, slot: Slot, program: Arc<Program>, call: Call) -> Outcome {
+    /// Executes `program` in `slot`, which is one of its own. Never panics, and takes no longer than the timeout.
+    pub fn execute(&self, slot: Slot, program: Arc<Program>, call: Call) -> Running {
         let interrupted = self.interrupted.clone();
-        let running = self.executor.spawn(async move {
+        let log = GuestLog::new(program.manifest().limits.log);
+        let seen = Seen { ledger: Ledger::default(), log: log.clone() };
+        let execution = self.executor.spawn(async move {
             // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,
             // which is what a timeout and an interruption are. `biased`, so that a guest that ends in its first poll
             // (most do) never touches the shared token.
-            let outcome = tokio::select! {
+            let execution = tokio::select! {
                 biased;
-                outcome = run(&program, call) => outcome,
-                () = interrupted.cancelled() => Outcome::Interrupted,
+                execution = run(&program, call, seen) => execution,
+                () = interrupted.cancelled() => Execution::without_receipt(Outcome::Interrupted),
             };
             drop(slot);
-            outcome
+            execution
         });
-        match running.await {
-            Ok(outcome) => outcome,
-            Err(panic) if panic.is_panic() => {
-                tracing::error!(%panic, "the sandbox panicked while it ran a guest");
-                failed(ErrorClass::Trap, "the sandbox itself failed while it ran this component; see the runtime's log")
-            }
-            Err(_cancelled) => Outcome::Interrupted,
-        }
+        Running { execution, log }
     }
 
     /// Interrupts every running guest; their outcome is [`Outcome::Interrupted`], and that of every later call too.
@@ -131,33 +170,69 @@ impl Sandbox {
     }
 }
 
-/// Instantiates and calls, within the time limit. The epoch makes the guest yield, so the timeout is seen in time.
-async fn run(program: &Program, call: Call) -> Outcome {
-    let Call { info, payload, limits } = call;
-    match tokio::time::timeout(limits.timeout, call_guest(program, info, payload, &limits)).await {
-        Ok(outcome) => outcome,
-        Err(_elapsed) => failed(ErrorClass::Timeout, ran_too_long(limits.timeout)),
+impl Execution {
+    fn without_receipt(outcome: Outcome) -> Self {
+        Self { outcome, receipt: Receipt::default() }
     }
 }
 
-async fn call_guest(program: &Program, info: TaskInfo, payload: String, limits: &Limits) -> Outcome {
-    let mut store = guest::store(program.engine(), info, limits);
+/// Instantiates and calls, within the limits of time. The epoch makes the guest yield, so they are seen in time.
+async fn run(program: &Program, call: Call, seen: Seen) -> Execution {
+    let limits = &program.manifest().limits;
+    let (begun, payload) = (Instant::now(), call.payload.len() as u64);
+    let guest = std::pin::pin!(call_guest(program, call, &seen));
+    let mut running = Metered::new(guest, limits.cpu);
+    let outcome = match tokio::time::timeout(limits.timeout, &mut running).await {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => failed(
+            ErrorClass::CpuTime,
+            exceeded("cpu", "computed for", &format_duration(running.used()), &format_duration(limits.cpu)),
+        ),
+        Err(_elapsed) => failed(
+            ErrorClass::Timeout,
+            exceeded("timeout", "ran for", &format_duration(begun.elapsed()), &format_duration(limits.timeout)),
+        ),
+    };
+    let log = seen.log.tail();
+    let receipt = Receipt {
+        cpu: running.used(),
+        wall: begun.elapsed(),
+        memory: seen.ledger.memory(),
+        payload,
+        result: if let Outcome::Completed(result) = &outcome { result.len() as u64 } else { 0 },
+        http: seen.ledger.http(),
+        log_bytes: log.bytes,
+        log: log.text,
+    };
+    Execution { outcome, receipt }
+}
+
+async fn call_guest(program: &Program, call: Call, seen: &Seen) -> Outcome {
+    let Call { info, payload } = call;
+    let limits = &program.manifest().limits;
+    if payload.len() as u64 > limits.payload.as_u64() {
+        let text = exceeded("payload", "the payload has", &bytes(payload.len()), &bytes(limits.payload.as_u64()));
+        return failed(ErrorClass::PayloadTooLarge, text);
+    }
+    let mut store = match guest::store(program, info, seen) {
+        Ok(store) => store,
+        Err(error) => return failed(ErrorClass::BrokenComponent, error.to_string()),
+    };
     let answer = match program.instantiate(&mut store).await {
         Ok(instance) => instance.call_execute(&mut store, &payload).await,
         Err(error) => Err(error),
     };
     match answer {
         Ok(Ok(result)) => check_result(result, limits),
-        Ok(Err(failure)) => Outcome::Failed(failure.into()),
-        Err(error) => Outcome::Failed(tell_trap(&error, store.data())),
+        Ok(Err(failure)) => Outcome::Failed(tell_failure(failure.into(), seen)),
+        Err(error) => Outcome::Failed(tell_trap(&error, limits, seen)),
     }
 }
 
 /// A result must be JSON, and no larger than its limit.
 fn check_result(result: String, limits: &Limits) -> Outcome {
-    let limit = limits.output.as_u64();
-    if result.len() as u64 > limit {
-        let text = format!("the result has {} bytes, its limit is {limit} (sandbox.output)", result.len());
+    if result.len() as u64 > limits.output.as_u64() {
+        let text = exceeded("output", "the result has", &bytes(result.len()), &bytes(limits.output.as_u64()));
         return failed(ErrorClass::OutputTooLarge, text);
     }
     match JsonText::new(&result) {
@@ -166,25 +241,52 @@ fn check_result(result: String, limits: &Limits) -> Outcome {
     }
 }
 
-/// Tells why a guest ended without an answer: memory, if that was refused before, else the trap and its last words.
-fn tell_trap(error: &wasmtime::Error, guest: &Guest) -> Failure {
-    if let Some(MemoryLimit { limit, asked }) = guest.memory_refused() {
-        let text = format!("asked for {asked} bytes of memory, its limit is {limit} (sandbox.memory)");
-        return Failure::new(ErrorClass::OutOfMemory, text);
+/// Tells why a guest says that it failed: what it was refused, if it may be because of that.
+fn tell_failure(failure: Failure, seen: &Seen) -> Failure {
+    match seen.ledger.refusal() {
+        Some(refusal) if failure.class == ErrorClass::Technical => {
+            Failure::new(refusal.class, format!("{}; the component said: {}", refusal.message, failure.message))
+        }
+        _ => failure,
+    }
+}
+
+/// Tells why a guest ended without an answer: what it was refused before, else the trap and its last words.
+fn tell_trap(error: &wasmtime::Error, limits: &Limits, seen: &Seen) -> Failure {
+    if seen.log.is_too_long() {
+        let text = exceeded("log", "wrote", &bytes(seen.log.bytes()), &bytes(limits.log.as_u64()));
+        return Failure::new(ErrorClass::LogTooLarge, text);
+    }
+    if error.root_cause().to_string().contains(CALL_TOO_LARGE) {
+        let text = exceeded(
+            "output",
+            "handed over far more at once than",
+            &bytes(limits.output.as_u64()),
+            &bytes(limits.output.as_u64()),
+        );
+        return Failure::new(ErrorClass::OutputTooLarge, text);
     }
     let cause = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         Some(exit) => format!("called exit({})", exit.0),
         None => error.root_cause().to_string(),
     };
-    let text = match guest.last_words() {
+    let text = match seen.log.last_words() {
         words if words.is_empty() => cause,
         words => format!("{cause}; its last output: {words}"),
     };
-    Failure::new(ErrorClass::Trap, text)
+    match seen.ledger.refusal() {
+        Some(refusal) => Failure::new(refusal.class, format!("{}; then it trapped: {text}", refusal.message)),
+        None => Failure::new(ErrorClass::Trap, text),
+    }
 }
 
-fn ran_too_long(limit: Duration) -> String {
-    format!("ran longer than its limit of {} (sandbox.timeout)", humantime::format_duration(limit))
+/// Names the limit, what was used of it, and the line of the manifest that raises it.
+fn exceeded(name: &str, did: &str, used: &dyn fmt::Display, limit: &dyn fmt::Display) -> String {
+    format!("{did} {used}, its limit is {limit}; in its manifest: [limits] {name} = …")
+}
+
+fn bytes(number: impl TryInto<u64>) -> impl fmt::Display {
+    format!("{} bytes", number.try_into().unwrap_or(u64::MAX))
 }
 
 fn failed(class: ErrorClass, message: impl Into<String>) -> Outcome {

@@ -18,6 +18,7 @@ use guest::{component, guest};
 use tempfile::TempDir;
 use warren::{
     components::{CompileCache, Compiler, ComponentStore, Components, Digest, Found},
+    config::Config,
     sandbox::{EngineSettings, Program, Sandbox},
 };
 
@@ -25,13 +26,13 @@ use warren::{
 const NEVER: Duration = Duration::from_secs(3600);
 
 fn sandbox() -> Sandbox {
-    Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, max_memory: 1 << 20 }).unwrap()
+    Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, max_memory: 1 << 20, stack: 512 << 10 }).unwrap()
 }
 
 async fn load(folder: &Path, sandbox: &Sandbox, cache: Option<CompileCache>) -> Components<Program> {
     let store = ComponentStore::open(folder.to_str().unwrap()).unwrap();
     let compiler = Compiler::new(sandbox.engine().clone(), cache);
-    Components::load(store, compiler, Box::new(sandbox.preparer()), NEVER).await.unwrap()
+    Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), NEVER).await.unwrap()
 }
 
 fn write(folder: &TempDir, name: &str, bytes: &[u8]) {
@@ -120,7 +121,9 @@ async fn tasks_that_run_keep_the_component_that_they_began_with() {
     let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
     let compiler = Compiler::new(sandbox.engine().clone(), None);
     let scan = Duration::from_millis(10);
-    let components = Components::load(store, compiler, Box::new(sandbox.preparer()), scan).await.unwrap();
+    let components = Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), scan)
+        .await
+        .unwrap();
     let name = "work".parse().unwrap();
     let Found::Ready(first) = components.find(&name).await else { panic!("not found") };
     let second_bytes = guest("(drop (i32.const 1)) (unreachable)");
@@ -138,5 +141,45 @@ async fn tasks_that_run_keep_the_component_that_they_began_with() {
         tokio::time::sleep(scan).await;
     }
     components.stop().await;
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn a_manifest_is_read_with_its_component_and_again_when_it_changes() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    write(&folder, "work.wasm", &guest("(unreachable)"));
+    write(&folder, "work.toml", b"[limits]\nconcurrency = 3\n");
+    let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
+    let compiler = Compiler::new(sandbox.engine().clone(), None);
+    let (scan, bounds) = (Duration::from_millis(10), Config::default().to_bounds());
+    let components = Components::load(store, compiler, Box::new(sandbox.preparer(bounds)), scan).await.unwrap();
+    let name = "work".parse().unwrap();
+    let Found::Ready(found) = components.find(&name).await else { panic!("not found") };
+    assert_eq!(found.program.manifest().limits.concurrency, 3);
+
+    for (text, told) in [
+        ("[limits]\nconcurrency = 'many'", "its manifest: limits.concurrency: "),
+        ("[limits]\nmemory = '1TiB'", "[ceiling] memory"),
+        ("[grants]\nhosts = ['example.com:443']", "[allow] hosts = [\"example.com:443\"]"),
+    ] {
+        write(&folder, "work.toml", text.as_bytes());
+        let reason = loop {
+            match components.find(&name).await {
+                Found::Broken(reason) if reason.contains(told) => break reason,
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        assert!(!reason.contains('\n'), "{reason}");
+    }
+    write(&folder, "work.toml", b"\xff");
+    while !matches!(components.find(&name).await, Found::Broken(reason) if reason.contains("work.toml is no manifest"))
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fs::remove_file(folder.path().join("work.toml")).unwrap();
+    while !matches!(components.find(&name).await, Found::Ready(found) if found.program.manifest().limits.concurrency == 256)
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     components.stop().await;
 }

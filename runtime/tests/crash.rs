@@ -92,7 +92,7 @@ async fn a_task_cut_off_by_a_stop_keeps_its_attempt_and_goes_back() {
 async fn a_stop_lets_running_tasks_end_and_a_second_signal_does_not() {
     let stack = Stack::new().await;
     stack.add_component("slow", &guest(LOOP));
-    let mut warren = stack.start(&[("WARREN_SERVICE_GRACE", "10min"), ("WARREN_SANDBOX_TIMEOUT", "2min")]);
+    let mut warren = stack.start(&[("WARREN_SERVICE_GRACE", "10min"), ("WARREN_LIMITS_TIMEOUT", "2min")]);
     let publisher = stack.publisher().await;
     publisher.task("slow", &json!({}), Some("slow-1")).await;
     let running = TaskFilter { status: Some(TaskStatus::Running), ..TaskFilter::default() };

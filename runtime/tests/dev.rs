@@ -175,6 +175,8 @@ async fn wrong_requests_get_problem_details() {
     let cases = [
         ("GET", "/v1/tasks/not-a-uuid", "", 404, "an id is a UUID"),
         ("GET", "/v1/tasks/00000000-0000-0000-0000-000000000000", "", 404, "no task has the id"),
+        ("GET", "/v1/tasks/00000000-0000-0000-0000-000000000000/logs", "", 404, "no task has the id"),
+        ("GET", "/v1/tasks/00000000-0000-0000-0000-000000000000/logs?attempt=-1", "", 400, "attempt"),
         ("GET", "/v1/events/00000000-0000-0000-0000-000000000000", "", 404, "no event with the id"),
         ("GET", "/nothing", "", 404, "nothing at this path"),
         ("DELETE", "/v1/tasks", "", 405, "does not take this method"),
@@ -209,8 +211,9 @@ async fn health_and_description_are_there() {
     assert_eq!((status, &ready["ready"]), (StatusCode::OK, &json!(true)));
     let (_, description) = dev.get(&warren, "/openapi.json").await;
     let paths: Vec<_> = description["paths"].as_object().unwrap().keys().cloned().collect();
-    let tasks = ["/v1/tasks", "/v1/tasks/{id}", "/v1/tasks/{id}/retry"];
-    assert_eq!(paths, [&["/healthz", "/readyz", "/v1/events", "/v1/events/{id}"][..], &tasks].concat());
+    let tasks = ["/v1/tasks", "/v1/tasks/{id}", "/v1/tasks/{id}/logs", "/v1/tasks/{id}/retry"];
+    let others = ["/healthz", "/readyz", "/v1/components/{name}/usage", "/v1/events", "/v1/events/{id}"];
+    assert_eq!(paths, [&others[..], &tasks].concat());
     warren.signal("TERM");
     assert!(warren.wait().success());
     assert!(warren.log().contains("nothing is left behind"), "{}", warren.log());

@@ -33,5 +33,6 @@ mod lifecycle {
     mod stop;
     mod stuck;
     mod take_over;
+    mod usage;
     mod waiting;
 }

@@ -46,7 +46,7 @@ async fn publish(publisher: &TestPublisher, count: usize) {
 async fn a_runtime_that_starts_later_gets_its_share_at_once() {
     let stack = Stack::new().await;
     stack.add_component("slow", &guest(LOOP));
-    let settings = [("WARREN_SANDBOX_CONCURRENCY", "4"), ("WARREN_SANDBOX_TIMEOUT", "2min")];
+    let settings = [("WARREN_SANDBOX_CONCURRENCY", "4"), ("WARREN_LIMITS_TIMEOUT", "2min")];
     let _first = stack.start(&settings);
     let publisher = stack.publisher().await;
     publish(&publisher, 40).await;
@@ -63,7 +63,7 @@ async fn a_runtime_that_starts_later_gets_its_share_at_once() {
 async fn what_waits_for_a_slot_goes_to_a_runtime_that_has_one() {
     let stack = Stack::new().await;
     stack.add_component("slow", &guest(LOOP));
-    let settings = [("WARREN_SANDBOX_CONCURRENCY", "1"), ("WARREN_SANDBOX_TIMEOUT", "2min")];
+    let settings = [("WARREN_SANDBOX_CONCURRENCY", "1"), ("WARREN_LIMITS_TIMEOUT", "2min")];
     let _first = stack.start(&settings);
     let publisher = stack.publisher().await;
     publish(&publisher, 2).await;

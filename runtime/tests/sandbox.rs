@@ -12,25 +12,36 @@ use guest::{answer, component, guest, guest_with};
 use uuid::Uuid;
 use warren::{
     components::{Compiler, Digest},
+    manifest::{Grants, Limits, Manifest},
     outcome::{ErrorClass, Outcome},
-    sandbox::{Call, EngineSettings, Limits, Program, Sandbox, TaskInfo},
+    sandbox::{Call, EngineSettings, Execution, Program, Sandbox, TaskInfo},
 };
 
 /// An answer that is `{}`, at offset 64.
 const EMPTY_OBJECT: &str = r#"(memory (export "memory") 1) (data (i32.const 64) "{}")"#;
 
 fn sandbox() -> Arc<Sandbox> {
-    let settings = EngineSettings { concurrency: 8, threads: 2, max_memory: 16 << 20 };
+    let settings = EngineSettings { concurrency: 8, threads: 2, max_memory: 16 << 20, stack: 512 << 10 };
     Arc::new(Sandbox::new(&settings).unwrap())
 }
 
-async fn prepare(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Arc<Program>, String> {
-    let compiled = Compiler::new(sandbox.engine().clone(), None).compile(bytes.into()).await;
-    let (_, component) = compiled.map_err(|error| error.to_string())?;
-    sandbox.prepare(&component).map(Arc::new).map_err(|error| error.to_string())
+fn limits() -> Limits {
+    let timeout = Duration::from_secs(60);
+    Limits { timeout, cpu: timeout, memory: ByteSize::mib(4), output: ByteSize::kib(64), ..Limits::default() }
 }
 
-fn call(timeout: Duration) -> Call {
+async fn prepare(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Arc<Program>, String> {
+    prepare_with(sandbox, bytes, limits()).await
+}
+
+async fn prepare_with(sandbox: &Sandbox, bytes: Vec<u8>, limits: Limits) -> Result<Arc<Program>, String> {
+    let compiled = Compiler::new(sandbox.engine().clone(), None).compile(bytes.into()).await;
+    let (_, component) = compiled.map_err(|error| error.to_string())?;
+    let manifest = Manifest { limits, grants: Grants::default(), directories: Vec::new() };
+    sandbox.prepare(&component, manifest).map(Arc::new).map_err(|error| error.to_string())
+}
+
+fn call() -> Call {
     Call {
         info: TaskInfo {
             task_id: Uuid::nil(),
@@ -40,19 +51,26 @@ fn call(timeout: Duration) -> Call {
             producer_app: "p".into(),
         },
         payload: "{}".into(),
-        limits: Limits { timeout, memory: ByteSize::mib(4), output: ByteSize::kib(64) },
     }
 }
 
-async fn run(sandbox: &Sandbox, program: Arc<Program>, call: Call) -> Outcome {
-    let slot = sandbox.slot().await.expect("the sandbox is not stopped");
-    sandbox.execute(slot, program, call).await
+async fn run(sandbox: &Sandbox, program: Arc<Program>) -> Outcome {
+    execute(sandbox, program).await.outcome
+}
+
+async fn execute(sandbox: &Sandbox, program: Arc<Program>) -> Execution {
+    let slot = sandbox.slot(&program).await.expect("the sandbox is not stopped");
+    sandbox.execute(slot, program, call()).await
 }
 
 async fn outcome_of(bytes: Vec<u8>) -> Outcome {
+    outcome_within(bytes, limits()).await
+}
+
+async fn outcome_within(bytes: Vec<u8>, limits: Limits) -> Outcome {
     let sandbox = sandbox();
-    let program = prepare(&sandbox, bytes).await.unwrap();
-    run(&sandbox, program, call(Duration::from_secs(10))).await
+    let program = prepare_with(&sandbox, bytes, limits).await.unwrap();
+    run(&sandbox, program).await
 }
 
 fn class_of(outcome: Outcome) -> (ErrorClass, String) {
@@ -68,44 +86,93 @@ async fn a_guest_that_answers_completes() {
     assert_eq!(outcome, Outcome::Completed("{}".into()));
 }
 
+const LOOP: &str = "(loop (br 0)) (unreachable)";
+
 #[tokio::test]
-async fn an_endless_loop_ends_at_its_time_limit() {
-    let sandbox = sandbox();
-    let program = prepare(&sandbox, guest("(loop (br 0)) (unreachable)")).await.unwrap();
-    let outcome = run(&sandbox, program, call(Duration::from_millis(50))).await;
-    let (class, message) = class_of(outcome);
-    assert_eq!((class, message.as_str()), (ErrorClass::Timeout, "ran longer than its limit of 50ms (sandbox.timeout)"));
+async fn an_endless_loop_ends_at_its_limit_of_time() {
+    let (class, message) =
+        class_of(outcome_within(guest(LOOP), Limits { timeout: Duration::from_millis(50), ..limits() }).await);
+    assert_eq!(class, ErrorClass::Timeout);
+    assert!(
+        message.starts_with("ran for ")
+            && message.ends_with(", its limit is 50ms; in its manifest: [limits] timeout = …"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
-async fn an_endless_loop_in_the_start_function_ends_at_its_time_limit() {
-    let sandbox = sandbox();
+async fn an_endless_loop_ends_at_its_limit_of_processor_time() {
+    let (class, message) =
+        class_of(outcome_within(guest(LOOP), Limits { cpu: Duration::from_millis(50), ..limits() }).await);
+    assert_eq!(class, ErrorClass::CpuTime);
+    assert!(message.starts_with("computed for ") && message.ends_with("[limits] cpu = …"), "{message}");
+}
+
+#[tokio::test]
+async fn an_endless_loop_in_the_start_function_ends_at_its_limits() {
     let start = r#"(memory (export "memory") 1) (func $forever (loop (br 0))) (start $forever)"#;
-    let program = prepare(&sandbox, guest_with(start, "(unreachable)")).await.unwrap();
-    let outcome = run(&sandbox, program, call(Duration::from_millis(50))).await;
-    assert_eq!(class_of(outcome).0, ErrorClass::Timeout);
+    let outcome =
+        outcome_within(guest_with(start, "(unreachable)"), Limits { timeout: Duration::from_millis(50), ..limits() });
+    assert_eq!(class_of(outcome.await).0, ErrorClass::Timeout);
+}
+
+#[tokio::test]
+async fn a_receipt_says_what_was_used() {
+    let sandbox = sandbox();
+    let program = prepare(&sandbox, guest_with(EMPTY_OBJECT, &answer(64, 2))).await.unwrap();
+    let receipt = execute(&sandbox, program).await.receipt;
+    assert_eq!((receipt.payload, receipt.result, receipt.log_bytes), (2, 2, 0));
+    assert_eq!(receipt.memory, 64 << 10);
+    assert!(!receipt.cpu.is_zero() && receipt.cpu <= receipt.wall + Duration::from_millis(10), "{receipt:?}");
+
+    let looping =
+        prepare_with(&sandbox, guest(LOOP), Limits { cpu: Duration::from_millis(50), ..limits() }).await.unwrap();
+    let receipt = execute(&sandbox, looping).await.receipt;
+    assert!(receipt.cpu > Duration::from_millis(50), "{receipt:?}");
+}
+
+#[tokio::test]
+async fn a_payload_above_its_limit_is_not_handed_over() {
+    let outcome = outcome_within(guest("(unreachable)"), Limits { payload: ByteSize::b(1), ..limits() }).await;
+    let (class, message) = class_of(outcome);
+    assert_eq!(class, ErrorClass::PayloadTooLarge);
+    assert_eq!(message, "the payload has 2 bytes, its limit is 1 bytes; in its manifest: [limits] payload = …");
+}
+
+#[tokio::test]
+async fn no_more_of_a_component_are_executed_at_once_than_it_may() {
+    let sandbox = sandbox();
+    let bytes = guest_with(EMPTY_OBJECT, &answer(64, 2));
+    let one = prepare_with(&sandbox, bytes.clone(), Limits { concurrency: 1, ..limits() }).await.unwrap();
+    let other = prepare(&sandbox, bytes).await.unwrap();
+    let taken = sandbox.slot(&one).await.unwrap();
+    let waiting = tokio::time::timeout(Duration::from_millis(50), sandbox.slot(&one));
+    assert!(waiting.await.is_err(), "there is one place");
+    assert!(sandbox.slot(&other).await.is_some(), "others have theirs");
+    drop(taken);
+    assert!(sandbox.slot(&one).await.is_some());
 }
 
 #[tokio::test]
 async fn endless_loops_on_every_thread_do_not_keep_others_from_running() {
     let sandbox = sandbox();
-    let looping = prepare(&sandbox, guest("(loop (br 0)) (unreachable)")).await.unwrap();
+    let looping = prepare(&sandbox, guest(LOOP)).await.unwrap();
     let loops: Vec<_> = (0..6)
         .map(|_| {
             let (sandbox, program) = (sandbox.clone(), looping.clone());
-            tokio::spawn(async move { run(&sandbox, program, call(Duration::from_secs(60))).await })
+            tokio::spawn(async move { run(&sandbox, program).await })
         })
         .collect();
     let quick = prepare(&sandbox, guest_with(EMPTY_OBJECT, &answer(64, 2))).await.unwrap();
     for _ in 0..20 {
-        let outcome = run(&sandbox, quick.clone(), call(Duration::from_secs(60))).await;
+        let outcome = run(&sandbox, quick.clone()).await;
         assert_eq!(outcome, Outcome::Completed("{}".into()));
     }
     sandbox.interrupt();
     for looped in loops {
         assert_eq!(looped.await.unwrap(), Outcome::Interrupted);
     }
-    assert!(sandbox.slot().await.is_none(), "an interrupted sandbox takes nobody in");
+    assert!(sandbox.slot(&quick).await.is_none(), "an interrupted sandbox takes nobody in");
 }
 
 #[tokio::test]
@@ -113,7 +180,11 @@ async fn memory_ends_at_its_limit() {
     let grow = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) (unreachable)";
     let (class, message) = class_of(outcome_of(guest(grow)).await);
     assert_eq!(class, ErrorClass::OutOfMemory);
-    assert_eq!(message, "asked for 4259840 bytes of memory, its limit is 4194304 (sandbox.memory)");
+    assert!(
+        message
+            .starts_with("asked for 4259840 bytes, its limit is 4194304 bytes; in its manifest: [limits] memory = …"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -144,7 +215,7 @@ async fn traps_are_told_and_leave_the_sandbox_in_use() {
         let program = prepare(&sandbox, guest(body)).await.unwrap();
         // More often than there are slots: a trap must give its slot back.
         for _ in 0..20 {
-            let (class, message) = class_of(run(&sandbox, program.clone(), call(Duration::from_secs(10))).await);
+            let (class, message) = class_of(run(&sandbox, program.clone()).await);
             assert_eq!(class, ErrorClass::Trap);
             assert!(message.contains(told), "{message}");
         }
@@ -160,7 +231,7 @@ async fn a_result_must_be_json_and_within_its_limit() {
     let large = r#"(memory (export "memory") 3)"#;
     let (class, message) = class_of(outcome_of(guest_with(large, &answer(64, 70_000))).await);
     assert_eq!(class, ErrorClass::OutputTooLarge);
-    assert_eq!(message, "the result has 70000 bytes, its limit is 65536 (sandbox.output)");
+    assert_eq!(message, "the result has 70000 bytes, its limit is 65536 bytes; in its manifest: [limits] output = …");
 }
 
 #[tokio::test]
@@ -181,7 +252,7 @@ async fn what_one_guest_leaves_in_memory_the_next_does_not_find() {
     );
     let program = prepare(&sandbox, guest_with(EMPTY_OBJECT, &body)).await.unwrap();
     for _ in 0..50 {
-        let outcome = run(&sandbox, program.clone(), call(Duration::from_secs(10))).await;
+        let outcome = run(&sandbox, program.clone()).await;
         assert_eq!(outcome, Outcome::Completed("{}".into()));
     }
 }

@@ -131,10 +131,10 @@ fn a_data_folder_that_can_not_be_written() {
 fn settings_that_are_wrong_are_told_all_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("warren.toml");
-    fs::write(&file, "[sandbox]\ntimout = '3s'\nmemory = 'much'\n[brokers]\nurl = 'x'\n").unwrap();
+    fs::write(&file, "[limits]\ntimout = '3s'\nmemory = 'much'\n[brokers]\nurl = 'x'\n").unwrap();
     let (code, stderr) = fail(warren().args(["dev", "--config"]).arg(&file));
     assert_eq!(code, 1);
-    for part in ["wrong in 3 places", "sandbox.timout", "sandbox.memory", "[brokers]"] {
+    for part in ["wrong in 3 places", "limits.timout", "limits.memory", "[brokers]"] {
         assert!(stderr.contains(part), "{part:?} is missing from: {stderr}");
     }
     let told = fail(warren().args(["dev", "--config", "/no/such/file.toml"]));

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{problem::Problem, tasks::TaskView};
+use super::{problem::Problem, receipt::ReceiptView, tasks::TaskView};
 use crate::service::Service;
 
 /// One attempt at a task.
@@ -33,11 +33,14 @@ pub(crate) struct AttemptView {
     component_digest: Option<String>,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
+    /// What it used; none if nothing was executed, or it was cut off.
+    receipt: Option<ReceiptView>,
 }
 
 impl From<task_attempt::Model> for AttemptView {
     fn from(row: task_attempt::Model) -> Self {
         Self {
+            receipt: ReceiptView::of(&row),
             id_attempt: row.id_attempt,
             attempt: row.attempt,
             outcome: row.outcome,

@@ -1,4 +1,7 @@
-//! `warren component`: start a component of your own, upload it, list what is there.
+//! `warren component`: start a component of your own, upload it, see what is there.
+
+mod push;
+mod show;
 
 use std::{
     fs, io,
@@ -7,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use bytesize::ByteSize;
 use clap::Subcommand;
 use event_driven::names::TaskName;
@@ -15,8 +17,8 @@ use serde_json::json;
 
 use super::{output, settings};
 use crate::{
-    components::{Compiler, ComponentStore, Digest},
-    sandbox::{EngineSettings, Sandbox},
+    components::{ComponentStore, Digest},
+    manifest,
 };
 
 #[derive(Debug, Subcommand)]
@@ -27,13 +29,17 @@ pub(super) enum Command {
     )]
     New(New),
     /// Check a component and put it where the runtimes find it
-    #[command(
-        after_help = "Examples:\n  warren component push target/wasm32-wasip2/release/resize.wasm\n  warren component push build/out.wasm --name resize"
-    )]
-    Push(Push),
+    #[command(after_help = push::HELP)]
+    Push(push::Args),
     /// List the components that are there
     #[command(after_help = "Examples:\n  warren component list\n  warren component list --output json")]
     List(List),
+    /// Show one component: its file, its limits and grants, and what its tasks used
+    #[command(after_help = show::HELP)]
+    Show(show::Args),
+    /// Print the JSON schema of a manifest, for editors
+    #[command(after_help = "Examples:\n  warren component schema > manifest.schema.json")]
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]
@@ -47,15 +53,6 @@ pub(super) struct New {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Push {
-    /// The component, compiled for wasm32-wasip2
-    file: PathBuf,
-    /// The name under which tasks ask for it. Without it, the file's name
-    #[arg(long)]
-    name: Option<TaskName>,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct List {
     #[command(flatten)]
     output: output::Output,
@@ -64,8 +61,10 @@ pub(super) struct List {
 pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(args) => new(args)?,
-        Command::Push(args) => push(file, args).await?,
+        Command::Push(args) => push::execute(file, args).await?,
         Command::List(args) => list(file, args).await?,
+        Command::Show(args) => show::execute(file, args).await?,
+        Command::Schema => output::print_json(manifest::schema().as_value())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -114,34 +113,6 @@ fn new(args: &New) -> anyhow::Result<()> {
 fn surrounding_sdk() -> io::Result<Option<PathBuf>> {
     let here = std::env::current_dir()?;
     Ok(here.ancestors().map(|folder| folder.join("tasks-wasm/sdk")).find(|sdk| sdk.join("Cargo.toml").is_file()))
-}
-
-async fn push(file: Option<&Path>, args: &Push) -> anyhow::Result<()> {
-    let config = settings::load(file, Vec::new())?.config;
-    let path = args.file.display();
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => {
-            let stem = args.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            stem.parse().with_context(|| format!("{path}: the file's name is no task's name; use --name"))?
-        }
-    };
-    let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
-    let digest =
-        check(&config, bytes.clone()).await.with_context(|| format!("{path} can't be a component of warren"))?;
-    let size = ByteSize(bytes.len() as u64);
-    ComponentStore::open_or_create(&config.components.url)?.put(&name, bytes).await?;
-    output::print_text(&format!("{name} is in {} ({size}, {digest})", config.components.url))?;
-    Ok(())
-}
-
-/// Does what a runtime does when it loads the file.
-async fn check(config: &crate::config::Config, bytes: Bytes) -> anyhow::Result<Digest> {
-    let max_memory = usize::try_from(config.sandbox.memory.as_u64())?;
-    let sandbox = Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, max_memory })?;
-    let (digest, component) = Compiler::new(sandbox.engine().clone(), None).compile(bytes).await?;
-    sandbox.prepare(&component)?;
-    Ok(digest)
 }
 
 async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{output, settings};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  warren config\n  WARREN_SANDBOX_TIMEOUT=5s warren config --output json")]
+#[command(after_help = "Examples:\n  warren config\n  WARREN_LIMITS_TIMEOUT=5s warren config --output json")]
 pub(super) struct Args {
     #[command(flatten)]
     output: output::Output,

@@ -96,7 +96,11 @@ pub(super) fn time(rfc3339: &str) -> String {
 pub(super) fn took(start: &str, end: &str) -> String {
     let parse = chrono::DateTime::parse_from_rfc3339;
     let (Ok(start), Ok(end)) = (parse(start), parse(end)) else { return String::new() };
-    let micros = (end - start).num_microseconds().and_then(|micros| u64::try_from(micros).ok()).unwrap_or_default();
+    duration((end - start).num_microseconds().and_then(|micros| u64::try_from(micros).ok()).unwrap_or_default())
+}
+
+/// A number of microseconds as people read it.
+pub(super) fn duration(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} µs"),
         1_000..1_000_000 => format!("{} ms", micros / 1_000),
@@ -110,5 +114,37 @@ pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
         None => text.to_owned(),
+    }
+}
+
+/// What a field says, as text; empty where it says nothing.
+pub(super) fn text(object: &Value, field: &str) -> String {
+    match object.get(field) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// What a stranger has written, for a terminal: what would move the cursor or change colours is spelled out.
+pub(super) fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => harmless.push(c),
+            c if c.is_control() => harmless.extend(c.escape_default()),
+            c => harmless.push(c),
+        }
+    }
+    harmless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_can_not_command_the_terminal() {
+        assert_eq!(harmless("a\tb\n\u{1b}[2Jé\r\u{9b}"), "a\tb\n\\u{1b}[2Jé\\r\\u{9b}");
     }
 }

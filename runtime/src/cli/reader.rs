@@ -2,12 +2,13 @@
 //! as the same JSON either way.
 
 use anyhow::Context;
+use event_driven::names::TaskName;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{client::Client, migrate};
 use crate::{
-    api::{EventView, TaskView},
+    api::{EventView, LogsView, TaskView, UsageView},
     config::Config,
     lifecycle::{Database, EventFilter, RoutingKeyFilter, TaskFilter},
 };
@@ -53,6 +54,33 @@ impl Reader {
                 Ok(Some(serde_json::to_value(TaskView::from(row).with_attempts(attempts))?))
             }
             Self::Http(client) => client.get(&format!("/v1/tasks/{id}"), &[]).await,
+        }
+    }
+
+    /// What the guests of a task have written; of all attempts, or of those with this number.
+    pub(super) async fn logs(&self, id: Uuid, attempt: Option<u32>) -> anyhow::Result<Option<Value>> {
+        match self {
+            Self::Database(database) => {
+                let logs = LogsView::read(database, id, attempt).await?;
+                Ok(logs.map(serde_json::to_value).transpose()?)
+            }
+            Self::Http(client) => {
+                let query = query([("attempt", attempt.map(|attempt| attempt.to_string()))]);
+                client.get(&format!("/v1/tasks/{id}/logs"), &query).await
+            }
+        }
+    }
+
+    /// What the newest tasks of a component used.
+    pub(super) async fn usage(&self, name: &TaskName) -> anyhow::Result<Value> {
+        match self {
+            Self::Database(database) => {
+                Ok(serde_json::to_value(UsageView::from(database.usage_of(name.as_str()).await?))?)
+            }
+            Self::Http(client) => {
+                let usage = client.get(&format!("/v1/components/{name}/usage"), &[]).await?;
+                usage.context("the warren that answers tells no usage: is it of this version?")
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use uuid::Uuid;
 
 use crate::{
@@ -18,14 +19,25 @@ use crate::{
 
 /// Builds everything that the service needs but the two connections, which are given.
 pub(super) async fn parts(config: Config, broker: Broker, database: Database) -> anyhow::Result<Parts> {
+    raise_open_files();
     let sandbox = Sandbox::new(&engine_settings(&config)?)?;
     let store = ComponentStore::open(&config.components.url)?;
     let compiler = Compiler::new(sandbox.engine().clone(), compile_cache(&config));
-    let components = Components::load(store, compiler, Box::new(sandbox.preparer()), config.components.scan).await?;
+    let preparer = Box::new(sandbox.preparer(config.to_bounds()));
+    let components = Components::load(store, compiler, preparer, config.components.scan).await?;
     let (recorder, lookups) = (Recorder::start(&database), Lookups::start(&database));
     let alive = Heartbeat::start(&database, runtime_info(&config)).await;
     let heartbeat = alive.context("the row of this runtime could not be written")?;
     Ok(Parts { broker, components, sandbox, recorder, lookups, heartbeat, database, config })
+}
+
+/// Takes as many open files as the system lets it have: guests may hold some each, and few is what a shell gives.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays at {:?}: {error}", limit.current);
+    }
 }
 
 /// Who this run of the service is.
@@ -87,8 +99,9 @@ pub(super) fn engine_settings(config: &Config) -> anyhow::Result<EngineSettings>
         threads => threads,
     };
     let max_memory =
-        usize::try_from(sandbox.memory.as_u64()).context("sandbox.memory is too large for this machine")?;
-    Ok(EngineSettings { concurrency: sandbox.concurrency, threads, max_memory })
+        usize::try_from(config.ceiling.memory.as_u64()).context("ceiling.memory is too large for this machine")?;
+    let stack = usize::try_from(sandbox.stack.as_u64()).context("sandbox.stack is too large for this machine")?;
+    Ok(EngineSettings { concurrency: sandbox.concurrency, threads, max_memory, stack })
 }
 
 /// Where compiled code is kept. A cache that can't be used costs time at each start and nothing else.

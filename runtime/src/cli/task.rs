@@ -1,4 +1,4 @@
-//! `warren task`: ask for a task, list tasks, show one.
+//! `warren task`: ask for a task, list tasks, show one, read what its guests have written.
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -8,7 +8,7 @@ use entity::TaskStatus;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{again::Again, output, payload, reader::Reader, sender, settings};
+use super::{again::Again, attempts, logs, output, payload, reader::Reader, sender, settings};
 use crate::lifecycle::TaskFilter;
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +24,9 @@ pub(super) enum Command {
     /// Show one task and its attempts
     #[command(after_help = "Examples:\n  warren task show 019a3b7c-…")]
     Show(Show),
+    /// Show what the guests of a task wrote to stdout and stderr, attempt by attempt
+    #[command(after_help = logs::HELP)]
+    Logs(logs::Args),
     /// Publish the message of a task once more, made from its row: for one whose message is lost
     #[command(after_help = RETRY_HELP)]
     Retry(Retry),
@@ -127,6 +130,7 @@ pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::R
         Command::Publish(args) => publish(file, args).await.or_else(|error| Ok(output::fail(&error, 2))),
         Command::List(args) => list(file, args).await,
         Command::Show(args) => show(file, args).await,
+        Command::Logs(args) => logs::execute(file, args).await,
         Command::Retry(args) => retry(file, args).await,
     }
 }
@@ -161,13 +165,13 @@ async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<ExitCode> {
         &tasks,
         |task| {
             vec![
-                text(task, "id_task"),
-                output::styled(&text(task, "status")),
-                text(task, "task_name"),
-                text(task, "attempt"),
-                output::time(&text(task, "created_at")),
-                output::took(&text(task, "started_at"), &text(task, "finished_at")),
-                output::shortened(&text(task, "error")),
+                output::text(task, "id_task"),
+                output::styled(&output::text(task, "status")),
+                output::text(task, "task_name"),
+                output::text(task, "attempt"),
+                output::time(&output::text(task, "created_at")),
+                output::took(&output::text(task, "started_at"), &output::text(task, "finished_at")),
+                output::shortened(&output::text(task, "error")),
             ]
         },
         Value::clone,
@@ -201,36 +205,11 @@ fn print_one(task: &Value) -> anyhow::Result<()> {
     for (name, value) in task.as_object().into_iter().flatten() {
         match (name.as_str(), value) {
             (_, Value::Null) => {}
-            ("attempts", Value::Array(attempts)) => print_attempts(attempts)?,
+            ("attempts", Value::Array(attempts)) => attempts::print(attempts)?,
             ("status", Value::String(status)) => output::print_text(&format!("{name:<17} {}", output::styled(status)))?,
             (_, Value::String(text)) => output::print_text(&format!("{name:<17} {text}"))?,
             (_, other) => output::print_text(&format!("{name:<17} {other}"))?,
         }
     }
     Ok(())
-}
-
-fn print_attempts(attempts: &[Value]) -> anyhow::Result<()> {
-    for attempt in attempts {
-        let words = [
-            format!("attempt {}", text(attempt, "attempt")),
-            text(attempt, "outcome"),
-            output::time(&text(attempt, "started_at")),
-            output::took(&text(attempt, "started_at"), &text(attempt, "finished_at")),
-            text(attempt, "error_class"),
-            text(attempt, "error"),
-        ];
-        let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        output::print_text(&format!("{:<17} {}", "", words.join("  ")))?;
-    }
-    Ok(())
-}
-
-/// What a field says, as text; empty where it says nothing.
-fn text(task: &Value, field: &str) -> String {
-    match task.get(field) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
 }

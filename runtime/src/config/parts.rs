@@ -13,6 +13,7 @@ use super::{Config, QueueType};
 use crate::{
     broker::{BrokerConfig, InProcessLimits},
     lifecycle::DatabaseConfig,
+    manifest::Bounds,
 };
 
 impl Config {
@@ -62,6 +63,11 @@ impl Config {
             retry_delay: self.retry.delay,
             ..defaults
         }
+    }
+
+    /// What manifests are held against.
+    pub fn to_bounds(&self) -> Bounds {
+        Bounds { defaults: self.limits.clone(), ceiling: self.ceiling.clone(), allow: self.allow.clone() }
     }
 
     /// What is declared on RabbitMQ.

@@ -28,11 +28,14 @@ const MAX_ROUTING_KEY: usize = 255;
 /// The memory of a 32-bit guest can't be larger.
 const MAX_MEMORY: u64 = 4 << 30;
 
+/// Below this, no Rust component comes up; far above, address space runs out.
+const STACKS: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
+
 impl Config {
     /// How long a delivery may wait before it is executed: for what another runtime does, for a place. What waits for longer
     /// is given back, before RabbitMQ takes it back in the middle of the execution.
     pub fn longest_wait(&self) -> Duration {
-        CONSUMER_TIMEOUT.saturating_sub(self.sandbox.timeout + SETTLING).max(SLOT_PATIENCE)
+        CONSUMER_TIMEOUT.saturating_sub(self.ceiling.timeout + SETTLING).max(SLOT_PATIENCE)
     }
 
     /// Everything that is wrong with these settings, a sentence each.
@@ -43,7 +46,7 @@ impl Config {
                 problems.push(problem);
             }
         };
-        let Self { service, broker, topology, database, components, sandbox, retry, .. } = self;
+        let Self { service, broker, topology, database, components, sandbox, limits, ceiling, retry, .. } = self;
         if let Err(error) = Service::new(&service.name) {
             require(false, format!("service.name: {error}"));
         }
@@ -83,13 +86,22 @@ impl Config {
             (1..=10_000).contains(&sandbox.concurrency),
             format!("sandbox.concurrency is {}, it goes from 1 to 10,000", sandbox.concurrency),
         );
-        require(!sandbox.timeout.is_zero(), "sandbox.timeout is 0".into());
         require(
-            sandbox.timeout.saturating_add(SLOT_PATIENCE + SETTLING) < CONSUMER_TIMEOUT,
+            STACKS.contains(&sandbox.stack.as_u64()),
+            format!("sandbox.stack is {}, it goes from 64 KiB to 16 MiB", sandbox.stack),
+        );
+        for name in limits.impossible() {
+            require(false, format!("limits.{name} is 0: nothing could be executed"));
+        }
+        for name in limits.above(ceiling) {
+            require(false, format!("limits.{name} is above ceiling.{name}: raise that, too"));
+        }
+        require(
+            ceiling.timeout.saturating_add(SLOT_PATIENCE + SETTLING) < CONSUMER_TIMEOUT,
             format!(
-                "sandbox.timeout is {}, and a task may wait for {} before it begins and be settled for {}: together they have \
+                "ceiling.timeout is {}, and a task may wait for {} before it begins and be settled for {}: together they have \
                  to be below 30min, or RabbitMQ takes the delivery back (consumer_timeout)",
-                humantime::format_duration(sandbox.timeout),
+                humantime::format_duration(ceiling.timeout),
                 humantime::format_duration(SLOT_PATIENCE),
                 humantime::format_duration(SETTLING)
             ),
@@ -102,8 +114,8 @@ impl Config {
             ),
         );
         require(
-            sandbox.memory.as_u64() <= MAX_MEMORY,
-            format!("sandbox.memory is {}, a guest can have 4 GiB at most", sandbox.memory),
+            ceiling.memory.as_u64() <= MAX_MEMORY,
+            format!("ceiling.memory is {}, a guest can have 4 GiB at most", ceiling.memory),
         );
         require(
             retry.retries <= MAX_RETRIES,

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::AttemptOutcome;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::outcome::Failure;
+use crate::{
+    outcome::Failure,
+    receipt::{HttpReceipt, LogTail, Receipt},
+};
 
 /// One attempt: a row of `task_attempt`. What runtime and component it was, and which number it had, say the same in the
 /// task's state of then.
@@ -28,6 +32,10 @@ pub struct AttemptRow {
     pub outcome: AttemptOutcome,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// What it used, if it was executed.
+    pub receipt: Option<Receipt>,
+    /// What the guest has written so far, of one that runs or was cut off: it has no receipt.
+    pub log_so_far: Option<LogTail>,
 }
 
 impl AttemptRow {
@@ -42,6 +50,8 @@ impl AttemptRow {
             finished_at: None,
             outcome: AttemptOutcome::Running,
             failure: None,
+            receipt: None,
+            log_so_far: None,
         }
     }
 
@@ -60,16 +70,50 @@ impl AttemptRow {
         self.failure.as_ref().map(|failure| failure.message.as_str())
     }
 
+    pub(super) fn cpu_us(&self) -> Option<i64> {
+        self.receipt.as_ref().map(|receipt| receipt.cpu.as_micros().try_into().unwrap_or(i64::MAX))
+    }
+
+    /// A number of the receipt's, in bytes.
+    pub(super) fn bytes(&self, of: impl Fn(&Receipt) -> u64) -> Option<i64> {
+        self.receipt.as_ref().map(|receipt| of(receipt).try_into().unwrap_or(i64::MAX))
+    }
+
+    /// What went over HTTP, if anything did.
+    pub(super) fn http(&self) -> Option<Value> {
+        let http = &self.receipt.as_ref()?.http;
+        (*http != HttpReceipt::default()).then(|| {
+            json!({ "requests": http.requests, "sent_bytes": http.sent, "received_bytes": http.received, "hosts": http.hosts })
+        })
+    }
+
+    /// How much the guest has written, in bytes.
+    pub(super) fn log_bytes(&self) -> Option<i64> {
+        let so_far = self.log_so_far.as_ref().and_then(|log| i64::try_from(log.bytes).ok());
+        self.bytes(|receipt| receipt.log_bytes).or(so_far)
+    }
+
+    /// The end of the log, if there is one.
+    pub(super) fn log(&self) -> Option<&str> {
+        let so_far = self.log_so_far.as_ref().map(|log| log.text.as_str());
+        self.receipt.as_ref().map(|receipt| receipt.log.as_str()).or(so_far).filter(|log| !log.is_empty())
+    }
+
     /// Replaces what no `text` column can hold.
     pub(super) fn clean(&mut self) {
-        if let Some(failure) = self.failure.as_mut().filter(|failure| failure.message.contains('\0')) {
-            failure.message = failure.message.replace('\0', super::stored_text::REPLACEMENT);
+        let texts = [
+            self.receipt.as_mut().map(|receipt| &mut receipt.log),
+            self.log_so_far.as_mut().map(|log| &mut log.text),
+            self.failure.as_mut().map(|failure| &mut failure.message),
+        ];
+        for text in texts.into_iter().flatten().filter(|text| text.contains('\0')) {
+            *text = text.replace('\0', super::stored_text::REPLACEMENT);
         }
     }
 
     /// Roughly what it weighs in a statement, in bytes.
     pub(super) fn size_bytes(&self) -> usize {
-        128 + self.error().map_or(0, str::len)
+        192 + self.error().map_or(0, str::len) + self.log().map_or(0, str::len)
     }
 }
 

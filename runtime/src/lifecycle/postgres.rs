@@ -48,7 +48,7 @@ const EVENT_COLUMNS: [(&str, &str); 8] = [
 ];
 
 /// In the order of the arguments, after those of the tasks.
-const ATTEMPT_COLUMNS: [(&str, &str); 10] = [
+const ATTEMPT_COLUMNS: [(&str, &str); 17] = [
     ("id_task", "uuid"),
     ("id_attempt", "uuid"),
     ("attempt", "int4"),
@@ -59,10 +59,17 @@ const ATTEMPT_COLUMNS: [(&str, &str); 10] = [
     ("outcome", "text"),
     ("error_class", "text"),
     ("error", "text"),
+    ("cpu_us", "int8"),
+    ("memory_bytes", "int8"),
+    ("payload_bytes", "int8"),
+    ("result_bytes", "int8"),
+    ("log_bytes", "int8"),
+    ("http", "text"),
+    ("log", "text"),
 ];
 
 /// The columns that arrive as text and are stored as JSON.
-const JSON: [&str; 3] = ["headers", "payload", "result"];
+const JSON: [&str; 4] = ["headers", "http", "payload", "result"];
 
 static UPSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
     let kept = upsert::KEPT.map(|column| format!("{column} = {}", upsert::kept(column)));
@@ -150,6 +157,13 @@ fn bind_attempts<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
         .bind(column(&attempts, |attempt| attempt.outcome.as_str()))
         .bind(column(&attempts, |attempt| attempt.error_class()))
         .bind(column(&attempts, |attempt| attempt.error()))
+        .bind(column(&attempts, |attempt| attempt.cpu_us()))
+        .bind(column(&attempts, |attempt| attempt.bytes(|receipt| receipt.memory)))
+        .bind(column(&attempts, |attempt| attempt.bytes(|receipt| receipt.payload)))
+        .bind(column(&attempts, |attempt| attempt.bytes(|receipt| receipt.result)))
+        .bind(column(&attempts, |attempt| attempt.log_bytes()))
+        .bind(column(&attempts, |attempt| attempt.http().map(|http| http.to_string())))
+        .bind(column(&attempts, |attempt| attempt.log()))
 }
 
 /// Inserts each event that has no row yet.

@@ -13,12 +13,14 @@ mod pending;
 mod states;
 mod take_over;
 mod tasks;
+mod usage;
 
 pub use cursor::{Cursor, InvalidCursor};
 pub use events::{EventFilter, EventSummary, RoutingKeyFilter};
 pub use pending::Inserted;
 pub use take_over::{TakeOver, Taken};
 pub use tasks::{TaskFilter, TaskSummary};
+pub use usage::{Spread, Usage};
 
 #[cfg(doc)]
 use super::Database;

@@ -65,9 +65,10 @@ impl Recorder {
     }
 
     /// Says that a task is in a state that is not its end, as a rule RUNNING. Neither waits nor fails: the state is
-    /// left out if a later one comes before it was written, if there is no room, or if the database refuses it.
-    pub fn announce(&self, task: TaskRow) {
-        self.tasks.shared.announce(task);
+    /// left out if a later one comes before it was written, if there is no room, or if the database refuses it. Gives
+    /// whether it was taken in.
+    pub fn announce(&self, task: TaskRow) -> bool {
+        self.tasks.shared.announce(task)
     }
 
     /// Records a state of a task. Returns when it is committed, or a later state of the same task that was recorded

@@ -146,6 +146,13 @@ fn attempt_model(task: Uuid, attempt: &AttemptRow) -> task_attempt::ActiveModel 
         outcome: Set(attempt.outcome),
         error_class: Set(attempt.error_class().map(str::to_owned)),
         error: Set(attempt.error().map(str::to_owned)),
+        cpu_us: Set(attempt.cpu_us()),
+        memory_bytes: Set(attempt.bytes(|receipt| receipt.memory)),
+        payload_bytes: Set(attempt.bytes(|receipt| receipt.payload)),
+        result_bytes: Set(attempt.bytes(|receipt| receipt.result)),
+        log_bytes: Set(attempt.log_bytes()),
+        http: Set(attempt.http()),
+        log: Set(attempt.log().map(str::to_owned)),
     }
 }
 

@@ -25,8 +25,21 @@ pub(super) fn kept(column: &str) -> String {
 }
 
 /// The columns of `task_attempt` that a later state of the same attempt sets.
-pub(super) const ATTEMPT_SET: [&str; 6] =
-    ["component_digest", "started_at", "finished_at", "outcome", "error_class", "error"];
+pub(super) const ATTEMPT_SET: [&str; 13] = [
+    "component_digest",
+    "started_at",
+    "finished_at",
+    "outcome",
+    "error_class",
+    "error",
+    "cpu_us",
+    "memory_bytes",
+    "payload_bytes",
+    "result_bytes",
+    "log_bytes",
+    "http",
+    "log",
+];
 
 /// Whether the stored attempt yields to the one that comes: its end is told once, also after it was given up for lost.
 pub(super) const ATTEMPT_YIELDS: &str = "task_attempt.outcome IN ('RUNNING', 'LOST')";

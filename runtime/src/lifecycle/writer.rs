@@ -86,24 +86,24 @@ impl<R: Row> Shared<R> {
         answer.await.unwrap_or(Err(RecordError::Stopped))
     }
 
-    /// Takes the row in if there is room for it; otherwise it is left out.
-    pub(super) fn announce(&self, row: R) {
+    /// Takes the row in if there is room for it; otherwise it is left out. Gives whether it was taken in.
+    pub(super) fn announce(&self, row: R) -> bool {
         let row = row.clean();
         if row.refusal(self.db.backend).is_some() {
-            return;
+            return false;
         }
         let mut state = self.state();
         if state.closed {
-            return;
+            return false;
         }
-        if state.held.contains(row.id()) {
-            state.held.put(row, None);
-        } else if let Ok(permit) = self.room.try_acquire() {
+        if !state.held.contains(row.id()) {
+            let Ok(permit) = self.room.try_acquire() else { return false };
             permit.forget();
-            state.held.put(row, None);
         }
+        state.held.put(row, None);
         drop(state);
         self.wake.notify_one();
+        true
     }
 
     /// No more rows are taken; the loop ends when it has written those it holds.

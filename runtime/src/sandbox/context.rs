@@ -52,7 +52,7 @@ impl From<types::Failure> for Failure {
 /// an AMQP frame together with all others.
 const MAX_FAILURE_TEXT: usize = 4096;
 
-fn bounded(mut text: String) -> String {
+pub(super) fn bounded(mut text: String) -> String {
     if text.len() > MAX_FAILURE_TEXT {
         let end = text.floor_char_boundary(MAX_FAILURE_TEXT);
         text.truncate(end);

@@ -29,6 +29,10 @@ const TABLES: u32 = 8;
 /// Elements that a table may have. Eight bytes each are reserved for every table.
 pub(super) const TABLE_ELEMENTS: usize = 20_000;
 
+/// What the host's own functions need of a guest's stack, in bytes. Source: wasmtime's default, 2 MiB with 512 KiB for the
+/// guest.
+const HOST_STACK: usize = (2 << 20) - (512 << 10);
+
 /// What the engine has to know beforehand.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -38,6 +42,8 @@ pub struct EngineSettings {
     pub threads: usize,
     /// The largest memory that any guest may be given, in bytes.
     pub max_memory: usize,
+    /// The stack of each guest, in bytes.
+    pub stack: usize,
 }
 
 /// Why the sandbox could not be made.
@@ -65,6 +71,8 @@ pub(super) fn build(settings: &EngineSettings) -> Result<Engine, EngineError> {
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
         .epoch_interruption(true)
+        .max_wasm_stack(settings.stack)
+        .async_stack_size(settings.stack + HOST_STACK)
         // No backtrace is captured when a guest traps: its names are stripped, and the guest decides how often it traps.
         .wasm_backtrace_max_frames(None)
         .memory_init_cow(true);

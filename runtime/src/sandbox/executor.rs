@@ -8,6 +8,10 @@ use tokio::{
     task::JoinHandle,
 };
 
+/// Threads for what blocks: files, and look-ups of names. What guests have there at once is bounded by this, not by their
+/// limits of processor time.
+const BLOCKING_THREADS: usize = 16;
+
 /// An executor for guests; its threads end when it is dropped.
 pub(super) struct Executor {
     /// Taken only by `drop`, which may run inside another runtime and must not block there.
@@ -22,6 +26,7 @@ impl Executor {
             .worker_threads(threads.max(1))
             .thread_name("guest")
             .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
             // Timers are looked at after this many polls, and a guest that computes takes an epoch's tick for each.
             .event_interval(4)
             .build()?;

@@ -1,45 +1,89 @@
-//! Where a guest's stdout and stderr go: the last few KiB are kept, so that a trap can be told with the panic message
-//! that came before it. A guest can write as much as it likes; it costs the host no memory (invariant 4).
+//! Where a guest's stdout and stderr go: the last few KiB are kept with the attempt, and a trap is told with the panic
+//! message that came before it. What a guest writes is counted, and ends it beyond its limit; it costs the host no memory
+//! (invariant 4).
 
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
+use bytesize::ByteSize;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::{
     async_trait,
     cli::{IsTerminal, StdoutStream},
-    p2::{OutputStream, Pollable, StreamResult},
+    p2::{OutputStream, Pollable, StreamError, StreamResult},
 };
 
-/// How much of a guest's output is kept, in bytes. A panic message of Rust fits several times.
-const KEPT: usize = 2048;
+use crate::receipt::LogTail;
+
+/// How much of a guest's output is kept, in bytes.
+const KEPT: usize = 16 * 1024;
+
+/// How much of it stands in an error, in bytes. A panic message of Rust fits several times.
+const LAST_WORDS: usize = 2048;
 
 /// How much a guest may write in one call, in bytes.
 const WRITE_PERMIT: usize = 64 * 1024;
 
 /// The shared end of a guest's output streams. The lock is held for a copy of at most [`KEPT`] bytes, never across an
 /// await.
-#[derive(Clone, Default)]
-pub(super) struct GuestLog(Arc<Mutex<VecDeque<u8>>>);
+#[derive(Clone)]
+pub(super) struct GuestLog {
+    written: Arc<Mutex<Written>>,
+    limit: u64,
+}
+
+#[derive(Default)]
+struct Written {
+    bytes: u64,
+    kept: VecDeque<u8>,
+}
 
 impl GuestLog {
-    /// The kept end of the output as text, without white space around it.
-    pub(super) fn tail(&self) -> String {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(kept.make_contiguous()).trim().to_owned()
+    pub(super) fn new(limit: ByteSize) -> Self {
+        Self { written: Arc::default(), limit: limit.as_u64() }
+    }
+
+    /// The kept end of the output, and how much there was.
+    pub(super) fn tail(&self) -> LogTail {
+        let mut written = self.lock();
+        let text = String::from_utf8_lossy(written.kept.make_contiguous()).into_owned();
+        LogTail { bytes: written.bytes, text }
+    }
+
+    /// The last of that, without white space around it.
+    pub(super) fn last_words(&self) -> String {
+        let mut written = self.lock();
+        let kept = written.kept.make_contiguous();
+        let (_, last) = kept.split_at(kept.len().saturating_sub(LAST_WORDS));
+        String::from_utf8_lossy(last).trim().to_owned()
+    }
+
+    /// How much was written, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.lock().bytes
+    }
+
+    /// Whether more was written than the limit allows.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.bytes() > self.limit
     }
 
     fn append(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.lock();
+        written.bytes = written.bytes.saturating_add(bytes.len() as u64);
         let (_, new) = bytes.split_at(bytes.len().saturating_sub(KEPT));
-        let surplus = (kept.len() + new.len()).saturating_sub(KEPT);
-        kept.drain(..surplus);
-        kept.extend(new);
+        let surplus = (written.kept.len() + new.len()).saturating_sub(KEPT);
+        written.kept.drain(..surplus);
+        written.kept.extend(new);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,7 +112,8 @@ impl Pollable for GuestLog {
 impl OutputStream for GuestLog {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.append(&bytes);
-        Ok(())
+        // The guest ends here: with nothing but an error it could go on writing for ever.
+        if self.is_too_long() { Err(StreamError::trap("the log is full")) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> StreamResult<()> {
@@ -100,15 +145,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_guest_that_writes_more_than_its_limit_ends() {
+        let mut log = GuestLog::new(ByteSize::b(10));
+        assert!(log.write(Bytes::from_static(b"0123456789")).is_ok() && !log.is_too_long());
+        assert!(matches!(log.write(Bytes::from_static(b"!")), Err(StreamError::Trap(_))));
+        assert!(log.is_too_long());
+    }
+
+    #[test]
     fn the_end_of_the_output_is_kept() {
-        let log = GuestLog::default();
+        let log = GuestLog::new(ByteSize::gib(1));
         for n in 0..10_000 {
             log.append(format!("line {n}\n").as_bytes());
         }
         log.append(&vec![b'x'; 3 * KEPT]);
         log.append(b" the end\n");
-        let tail = log.tail();
-        assert!(tail.ends_with("x the end"), "{tail}");
-        assert!(tail.len() <= KEPT);
+        let LogTail { bytes, text } = log.tail();
+        assert!(text.ends_with("x the end\n"));
+        assert!(text.len() == KEPT && bytes > 3 * KEPT as u64);
+        assert!(log.last_words().ends_with("x the end") && log.last_words().len() <= LAST_WORDS);
     }
 }

@@ -1,15 +1,23 @@
 //! A component made executable: its imports are resolved once, so that a task only pays for the instance.
 
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Engine, Store,
     component::{Component, HasSelf, Linker, types::ComponentItem},
 };
 
-use super::{bindings, engine::EngineError, guest::Guest};
+use super::{bindings, disk, engine::EngineError, granted::Granted, guest::Guest};
+use crate::manifest::{Manifest, SecretError};
 
-/// A component with its imports resolved.
+/// A component with its imports resolved, and what its manifest lets it have.
 pub struct Program {
     pre: bindings::GuestPre<Guest>,
+    manifest: Manifest,
+    granted: Granted,
+    /// Executions of it that may be begun.
+    places: Arc<Semaphore>,
 }
 
 /// Why a component can't be executed here.
@@ -35,14 +43,38 @@ pub enum ProgramError {
     /// Its `execute` has other types.
     #[error("its export `execute` is not `func(payload: string) -> result<string, failure>` of warren:task: {0}")]
     OtherExecute(wasmtime::Error),
+    /// A secret that it is granted can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
 
 impl Program {
-    pub(super) fn new(linker: &Linker<Guest>, component: &Component) -> Result<Self, ProgramError> {
+    pub(super) fn new(linker: &Linker<Guest>, component: &Component, manifest: Manifest) -> Result<Self, ProgramError> {
         check_names(component)?;
         let pre = linker.instantiate_pre(component).map_err(ProgramError::Imports)?;
         let pre = bindings::GuestPre::new(pre).map_err(ProgramError::OtherExecute)?;
-        Ok(Self { pre })
+        let places = Arc::new(Semaphore::new(manifest.limits.concurrency as usize));
+        let granted = Granted::new(&manifest)?;
+        Ok(Self { pre, manifest, granted, places })
+    }
+
+    /// What its manifest lets it have.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(super) fn granted(&self) -> &Granted {
+        &self.granted
+    }
+
+    /// Whether one more of it may be executed now.
+    pub fn has_place(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
+    /// Waits until one more of it may be executed. Cancel-safe.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().acquire_owned().await.ok()
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -79,6 +111,7 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>, EngineError> {
     let mut linker = Linker::new(engine);
     bindings::Guest::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)
         .and_then(|()| wasmtime_wasi::p2::add_to_linker_async(&mut linker))
+        .and_then(|()| disk::add_to_linker(&mut linker))
         .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
         .map_err(EngineError::Linker)?;
     Ok(linker)

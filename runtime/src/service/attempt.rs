@@ -12,11 +12,15 @@ use crate::{
     config::SLOT_PATIENCE,
     lifecycle::{AttemptRow, TaskRow, TaskStatus},
     outcome::{ErrorClass, Failure, Outcome},
-    sandbox::{Call, Limits, Program, Slot, TaskInfo},
+    receipt::LogTail,
+    sandbox::{Call, Execution, Program, Running, Slot, TaskInfo},
 };
 
 /// How long a task runs before its row says RUNNING. A shorter one costs one row write instead of two.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(20);
+
+/// How often it is looked at whether a guest that runs has written more, so that its row has it.
+const LOOK_AT_LOG: Duration = Duration::from_secs(1);
 
 /// What became of an attempt.
 #[expect(
@@ -58,7 +62,9 @@ impl Service {
         row.component_digest = Some(component.digest.shared());
         attempt.component_digest.clone_from(&row.component_digest);
         let may_go_back = task.may_go_back && delivery.may_go_back();
-        let Some(slot) = self.slot(may_go_back, task.until).await else { return Attempted::Dropped };
+        let Some(slot) = self.slot(&component.program, may_go_back, task.until).await else {
+            return Attempted::Dropped;
+        };
         if !self.still_stands(task).await {
             return Attempted::Overtaken;
         }
@@ -70,8 +76,16 @@ impl Service {
         attempt.started_at = self.parts.database.clock().now();
         row.started_at = Some(attempt.started_at);
         row.attempts.push(attempt);
-        let running = self.parts.sandbox.execute(slot, component.program.clone(), self.call(task));
-        let outcome = self.announced(&row, running).await;
+        let mut running = self.parts.sandbox.execute(slot, component.program.clone(), self.call(task));
+        let Execution { outcome, receipt } = self.announced(&row, &mut running).await;
+        log_lines(task, &receipt.log);
+        if let Some(attempt) = row.attempts.last_mut() {
+            match outcome {
+                // Nothing else is known of it.
+                Outcome::Interrupted => attempt.log_so_far = Some(running.log()),
+                _ => attempt.receipt = Some(receipt),
+            }
+        }
         Attempted::Made(row, outcome)
     }
 
@@ -100,27 +114,35 @@ impl Service {
     }
 
     /// Waits for a place, not for too long. `None`: the stop came, or another runtime may have one at once.
-    async fn slot(&self, may_go_back: bool, until: Instant) -> Option<Slot> {
+    async fn slot(&self, program: &Program, may_go_back: bool, until: Instant) -> Option<Slot> {
+        // Who waits for a component that is at its limit must not keep the tasks of others from coming.
+        let _parked = (!program.has_place()).then(|| self.load.park());
         let soon = Instant::now() + SLOT_PATIENCE;
         let until = if may_go_back { until.min(soon) } else { until.max(soon) };
-        tokio::time::timeout_at(until, self.parts.sandbox.slot()).await.ok().flatten()
+        tokio::time::timeout_at(until, self.parts.sandbox.slot(program)).await.ok().flatten()
     }
 
-    /// Waits for the execution; if that takes long, its row says so meanwhile.
-    async fn announced(&self, row: &TaskRow, running: impl Future<Output = Outcome>) -> Outcome {
-        tokio::pin!(running);
-        // The timer is what may be dropped here, and nothing is lost by that; the execution goes on below.
-        tokio::select! {
-            biased;
-            outcome = &mut running => return outcome,
-            () = tokio::time::sleep(ANNOUNCE_AFTER) => {}
+    /// Waits for the execution; if that takes long, its row says so meanwhile, and what the guest has written.
+    async fn announced(&self, row: &TaskRow, running: &mut Running) -> Execution {
+        let (mut pause, mut told, mut has_row) = (ANNOUNCE_AFTER, None, false);
+        loop {
+            // The timer is what may be dropped here, and nothing is lost by that; the execution goes on.
+            tokio::select! {
+                biased;
+                execution = &mut *running => return execution,
+                () = tokio::time::sleep(pause) => pause = LOOK_AT_LOG,
+            }
+            let log = running.log();
+            if told.is_some_and(|bytes| bytes >= log.bytes) {
+                continue;
+            }
+            told = Some(log.bytes);
+            has_row |= self.parts.recorder.announce(running_row(row, log, !has_row));
         }
-        self.parts.recorder.announce(TaskRow { status: TaskStatus::Running, ..row.clone() });
-        running.await
     }
 
     fn call(&self, task: &Task) -> Call {
-        let (request, sandbox) = (&task.request, &self.parts.config.sandbox);
+        let request = &task.request;
         Call {
             info: TaskInfo {
                 task_id: task.row.id,
@@ -130,8 +152,26 @@ impl Service {
                 producer_app: request.producer_app.to_string(),
             },
             payload: request.payload.as_str().to_owned(),
-            limits: Limits { timeout: sandbox.timeout, memory: sandbox.memory, output: sandbox.output },
         }
+    }
+}
+
+/// The row of an attempt that runs. The payload may be large: it is written once.
+fn running_row(row: &TaskRow, log: LogTail, with_payload: bool) -> TaskRow {
+    let mut row =
+        TaskRow { status: TaskStatus::Running, payload: row.payload.clone().filter(|_| with_payload), ..row.clone() };
+    if let Some(attempt) = row.attempts.last_mut() {
+        attempt.log_so_far = Some(log);
+    }
+    row
+}
+
+/// What the guest wrote, in this runtime's log: as much of it as is kept. A target of its own, so that
+/// `info,warren::guest=debug` shows that and nothing else.
+fn log_lines(task: &Task, text: &str) {
+    let (id, name) = (task.row.id, task.request.task_name.as_str());
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        tracing::debug!(target: "warren::guest", { task.id = %id, task.name = name }, "{line}");
     }
 }
 

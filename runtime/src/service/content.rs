@@ -25,7 +25,7 @@ impl Service {
         if delivery.redelivered || request.attempt > Attempt::FIRST {
             // What was under way when the message was given back is over by then, and so is the lease of who died.
             let config = &self.parts.config;
-            let until = until.min(asked + config.sandbox.timeout + config.service.lease * 2);
+            let until = until.min(asked + config.ceiling.timeout + config.service.lease * 2);
             loop {
                 match self.take_over_row(request, delivery).await {
                     Some(Found::Identity(identity)) => return identity,

@@ -117,7 +117,7 @@ impl Runtime {
             .env("WARREN_COMPONENTS_CACHE", &self.shared.cache)
             .env("WARREN_RETRY_RETRIES", crate::kind::RETRIES.to_string())
             .env("WARREN_RETRY_DELAY", "200ms")
-            .env("WARREN_SANDBOX_TIMEOUT", "3s")
+            .env("WARREN_LIMITS_TIMEOUT", "3s")
             .env("WARREN_SERVICE_GRACE", grace)
             .env("WARREN_SERVICE_LEASE", "3s")
             .env("WARREN_LOG_FORMAT", "json")

@@ -1,10 +1,11 @@
 //! What is kept of each attempt.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use warren::{
     lifecycle::{AttemptOutcome, AttemptRow, Recorder, TaskRow, TaskStatus},
     outcome::{ErrorClass, Failure},
+    receipt::{HttpReceipt, LogTail, Receipt},
 };
 
 use crate::{
@@ -18,6 +19,8 @@ crate::on_both_databases!(
     attempts_are_kept_where_the_state_has_to_yield,
     the_end_of_an_attempt_stands,
     an_attempt_is_stored_whatever_its_error_holds,
+    a_receipt_is_kept_with_its_attempt,
+    what_a_guest_has_written_is_kept_while_it_runs_and_after,
 );
 
 fn begun(n: u32, second: i64) -> AttemptRow {
@@ -111,4 +114,44 @@ async fn an_attempt_is_stored_whatever_its_error_holds(test: TestDatabase) {
     recorder.record(row).await.unwrap();
     let kept = db.attempts_of(id(2)).await.unwrap();
     assert_eq!((kept[0].outcome, kept[0].error_class.as_deref()), (AttemptOutcome::Failed, Some("unstorable")));
+}
+
+async fn a_receipt_is_kept_with_its_attempt(test: TestDatabase) {
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let http = HttpReceipt { requests: 2, sent: 300, received: 5_000_000_000, hosts: vec!["a.example.com:443".into()] };
+    let (cpu, wall) = (Duration::from_micros(1_500), Duration::from_millis(2));
+    let log = "a\0b\n".to_owned();
+    let receipt = Receipt { cpu, wall, memory: 65_536, payload: 2, result: 3, http, log_bytes: 4, log };
+    let attempt = AttemptRow { receipt: Some(receipt), ..ended(begun(0, 1), None) };
+    recorder.record(with(completed(1, 0, 1), &attempt)).await.unwrap();
+    let kept = &db.attempts_of(id(1)).await.unwrap()[0];
+    assert_eq!((kept.cpu_us, kept.memory_bytes), (Some(1_500), Some(65_536)));
+    assert_eq!((kept.payload_bytes, kept.result_bytes, kept.log_bytes), (Some(2), Some(3), Some(4)));
+    assert_eq!(kept.log.as_deref(), Some("a\u{FFFD}b\n"));
+    let http = kept.http.as_ref().unwrap();
+    assert_eq!((&http["requests"], &http["received_bytes"]), (&2.into(), &5_000_000_000_u64.into()));
+    assert_eq!((&http["sent_bytes"], &http["hosts"][0]), (&300.into(), &"a.example.com:443".into()));
+}
+
+async fn what_a_guest_has_written_is_kept_while_it_runs_and_after(test: TestDatabase) {
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let so_far = |text: &str| Some(LogTail { bytes: text.len() as u64, text: text.to_owned() });
+    let log = async || {
+        let kept = db.attempts_of(id(1)).await.unwrap().remove(0);
+        (kept.log, kept.log_bytes, kept.cpu_us)
+    };
+    let attempt = AttemptRow { log_so_far: so_far("one\n"), ..begun(0, 1) };
+    recorder.record(with(running(1, 0, 1), &attempt)).await.unwrap();
+    assert_eq!(log().await, (Some("one\n".into()), Some(4), None));
+    // Told again without its payload, which stays.
+    let more = AttemptRow { log_so_far: so_far("one\0two\n"), ..attempt.clone() };
+    recorder.record(TaskRow { payload: None, ..with(running(1, 0, 1), &more) }).await.unwrap();
+    assert_eq!(log().await, (Some("one\u{FFFD}two\n".into()), Some(8), None));
+    assert!(db.find_task(id(1)).await.unwrap().unwrap().payload.is_some());
+    let mut cut_off = more;
+    cut_off.end(AttemptOutcome::Interrupted, None, at(3));
+    recorder.record(with(running(1, 0, 1), &cut_off)).await.unwrap();
+    assert_eq!(log().await, (Some("one\u{FFFD}two\n".into()), Some(8), None));
 }

@@ -18,16 +18,16 @@ fn the_defaults_are_valid() {
 
 #[test]
 fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
-    let mut sources = file("[sandbox]\ntimeout = '1s'\nmemory = '1MiB'\noutput = '1KiB'");
+    let mut sources = file("[limits]\ntimeout = '1s'\nmemory = '1MiB'\noutput = '1KiB'");
     sources.environment =
-        vec![("WARREN_SANDBOX_TIMEOUT".into(), "2s".into()), ("WARREN_SANDBOX_MEMORY".into(), "2MiB".into())];
-    sources.flags = vec![("timeout".into(), "sandbox.timeout".into(), "3s".into())];
+        vec![("WARREN_LIMITS_TIMEOUT".into(), "2s".into()), ("WARREN_LIMITS_MEMORY".into(), "2MiB".into())];
+    sources.flags = vec![("timeout".into(), "limits.timeout".into(), "3s".into())];
     let loaded = load(sources).unwrap();
-    assert_eq!(origin(&loaded, "sandbox.timeout"), ("3s".into(), "--timeout".into()));
-    assert_eq!(origin(&loaded, "sandbox.memory").1, "$WARREN_SANDBOX_MEMORY");
-    assert_eq!(origin(&loaded, "sandbox.output").1, "warren.toml");
+    assert_eq!(origin(&loaded, "limits.timeout"), ("3s".into(), "--timeout".into()));
+    assert_eq!(origin(&loaded, "limits.memory").1, "$WARREN_LIMITS_MEMORY");
+    assert_eq!(origin(&loaded, "limits.output").1, "warren.toml");
     assert_eq!(origin(&loaded, "sandbox.concurrency"), ("256".into(), "default".into()));
-    assert_eq!(loaded.config.sandbox.memory, bytesize::ByteSize::mib(2));
+    assert_eq!(loaded.config.limits.memory, bytesize::ByteSize::mib(2));
 }
 
 #[test]
@@ -62,13 +62,13 @@ fn the_names_of_existing_deployments_are_understood() {
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
-    let mut sources = file("[sandbox]\ntimeout = 'soon'\nfuel = 3\n[sandpit]\nx = 1\n[retry]\nretries = 99");
+    let mut sources = file("[limits]\ntimeout = 'soon'\nfuel = 3\n[sandpit]\nx = 1\n[retry]\nretries = 99");
     sources.environment = vec![("WARREN_BROKER_PREFETCH".into(), "many".into())];
     let told = load(sources).unwrap_err().to_string();
     for part in [
         "wrong in 5 places",
-        "warren.toml: sandbox.timeout: ",
-        "warren.toml: there is no setting sandbox.fuel",
+        "warren.toml: limits.timeout: ",
+        "warren.toml: there is no setting limits.fuel",
         "warren.toml: there is no section [sandpit]",
         "$WARREN_BROKER_PREFETCH: broker.prefetch takes a number, not \"many\"",
         "retry.retries is 99, it goes from 0 to 20",
@@ -100,6 +100,6 @@ fn a_file_that_is_no_toml_is_told_with_its_line() {
 
 #[test]
 fn relations_between_settings_are_checked() {
-    let told = load(file("[broker]\nprefetch = 2\nchannels = 4\n[sandbox]\ntimeout = '1h'")).unwrap_err().to_string();
+    let told = load(file("[broker]\nprefetch = 2\nchannels = 4\n[ceiling]\ntimeout = '1h'")).unwrap_err().to_string();
     assert!(told.contains("broker.prefetch is 2") && told.contains("consumer_timeout"), "{told}");
 }
