@@ -17,7 +17,7 @@ mod secret;
 pub use self::{
     address::{AddressKind, kind_of},
     allow::{Allow, Directory, GrantedDirectory},
-    bounded::{ManifestError, SCRATCH},
+    bounded::{ManifestError, SCRATCH, line_of},
     grants::{Credential, Grants, HostGrant},
     host::{HostPattern, HostPatternError, is_host},
     limits::Limits,

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use toml::{Table, Value};
 
 use super::Config;
-use crate::masked_url::masked;
+use crate::{manifest::line_of, masked_url::masked};
 
 /// Variables that existing deployments have, and the settings that they are.
 const OTHER_NAMES: [(&str, &str); 3] =
@@ -114,8 +114,7 @@ impl Merged {
             Ok(table) => table,
             // Without the line itself, which may hold a password.
             Err(error) => {
-                let line = error.span().map(|at| 1 + text.bytes().take(at.start).filter(|byte| *byte == b'\n').count());
-                let place = line.map_or_else(String::new, |line| format!(" line {line}:"));
+                let place = line_of(text, &error).map_or_else(String::new, |line| format!(" line {line}:"));
                 return self.problems.push(format!("{path}:{place} {}", error.message()));
             }
         };

@@ -186,9 +186,13 @@ fn is_guest_path(path: &str) -> bool {
     })
 }
 
+/// The line, counted from 1, at which this text is no TOML.
+pub fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
+    error.span().map(|at| 1 + text.bytes().take(at.start).filter(|byte| *byte == b'\n').count())
+}
+
 fn at_line(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map(|at| 1 + text.bytes().take(at.start).filter(|byte| *byte == b'\n').count());
-    let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+    let place = line_of(text, error).map_or_else(String::new, |line| format!("line {line}: "));
     format!("{place}{}", one_line(error.message()))
 }
 

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use wasmtime::{
     StoreContextMut,
-    component::{Linker, Resource},
+    component::{Linker, LinkerInstance, Resource},
 };
 use wasmtime_wasi::{
     WasiView, async_trait,
@@ -77,10 +77,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         |mut store: StoreContextMut<'_, Guest>, (file, bytes, offset): (Resource<Descriptor>, Vec<u8>, u64)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                if let Err(error) = guest.disk().take(blocks(offset, bytes.len() as u64)) {
-                    return Ok::<Written<u64>, _>((Err(error),));
-                }
-                answer(guest.files().write(file, bytes, offset).await)
+                let written = async {
+                    guest.disk().take(blocks(offset, bytes.len() as u64))?;
+                    guest.files().write(file, bytes, offset).await
+                };
+                answer(written.await)
             })
         },
     )?;
@@ -89,10 +90,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         |mut store: StoreContextMut<'_, Guest>, (file, size): (Resource<Descriptor>, u64)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                if let Err(error) = guest.disk().take(size) {
-                    return Ok::<Written<()>, _>((Err(error),));
-                }
-                answer(guest.files().set_size(file, size).await)
+                let resized = async {
+                    guest.disk().take(size)?;
+                    guest.files().set_size(file, size).await
+                };
+                answer(resized.await)
             })
         },
     )?;
@@ -112,18 +114,26 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
             counted(guest, stream)
         },
     )?;
+    add_entries(&mut types)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// What makes a file, a directory or a link.
+fn add_entries(types: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     types.func_wrap_async(
         "[method]descriptor.open-at",
         |mut store: StoreContextMut<'_, Guest>,
          (folder, follow, path, how, flags): (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                if how.contains(OpenFlags::CREATE)
-                    && let Err(error) = guest.disk().take(BLOCK)
-                {
-                    return Ok::<Written<Resource<Descriptor>>, _>((Err(error),));
-                }
-                answer(guest.files().open_at(folder, follow, path, how, flags).await)
+                let opened = async {
+                    if how.contains(OpenFlags::CREATE) {
+                        guest.disk().take(BLOCK)?;
+                    }
+                    guest.files().open_at(folder, follow, path, how, flags).await
+                };
+                answer(opened.await)
             })
         },
     )?;
@@ -132,10 +142,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         |mut store: StoreContextMut<'_, Guest>, (folder, path): (Resource<Descriptor>, String)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                if let Err(error) = guest.disk().take_directory() {
-                    return Ok::<Written<()>, _>((Err(error),));
-                }
-                answer(guest.files().create_directory_at(folder, path).await)
+                let made = async {
+                    guest.disk().take_directory()?;
+                    guest.files().create_directory_at(folder, path).await
+                };
+                answer(made.await)
             })
         },
     )?;
@@ -145,10 +156,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
          (folder, follow, from, other, to): (Resource<Descriptor>, PathFlags, String, Resource<Descriptor>, String)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                if let Err(error) = guest.disk().take(BLOCK) {
-                    return Ok::<Written<()>, _>((Err(error),));
-                }
-                answer(guest.files().link_at(folder, follow, from, other, to).await)
+                let linked = async {
+                    guest.disk().take(BLOCK)?;
+                    guest.files().link_at(folder, follow, from, other, to).await
+                };
+                answer(linked.await)
             })
         },
     )?;
@@ -157,15 +169,14 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         |mut store: StoreContextMut<'_, Guest>, (folder, from, to): (Resource<Descriptor>, String, String)| {
             Box::new(async move {
                 let guest = store.data_mut();
-                if let Err(error) = guest.disk().take(BLOCK) {
-                    return Ok::<Written<()>, _>((Err(error),));
-                }
-                answer(guest.files().symlink_at(folder, from, to).await)
+                let linked = async {
+                    guest.disk().take(BLOCK)?;
+                    guest.files().symlink_at(folder, from, to).await
+                };
+                answer(linked.await)
             })
         },
-    )?;
-    linker.allow_shadowing(false);
-    Ok(())
+    )
 }
 
 /// What the guest gets: an error of the file system's, or the end of its execution.
