@@ -6,7 +6,7 @@ use serde_json::json;
 use warren::outcome::ErrorClass;
 
 use super::attacker::{Prison, execute};
-use crate::guest::{answer, component, guest_with};
+use crate::guest::{self, answer, component, guest_with};
 
 #[tokio::test]
 async fn whatever_it_takes_too_much_of_ends_it_with_the_line_that_would_allow_more() {
@@ -71,27 +71,8 @@ async fn tables_and_several_memories_count_as_memory() {
     assert_eq!(run(guest_with(&growing, grow)).await.failed().class, ErrorClass::OutOfMemory);
     let memories: String =
         (0..3).map(|n| format!("(core module $m{n} (memory 1)) (core instance (instantiate $m{n}))")).collect();
-    let several = component(&format!("{memories} {}", plain_execute()));
+    let several = component(&format!("{memories} {}", guest::execute(memory, &answer(64, 2))));
     assert_eq!(run(several).await.failed().class, ErrorClass::OutOfMemory);
-}
-
-/// The definitions of a component that answers `{}`.
-fn plain_execute() -> String {
-    format!(
-        r#"
-        (type $failure (variant (case "invalid" string) (case "business" string) (case "technical" string)))
-        (export $exported "failure" (type $failure))
-        (core module $code
-          (memory (export "memory") 1) (data (i32.const 64) "{{}}")
-          (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
-          (func (export "execute") (param i32 i32) (result i32) {}))
-        (core instance $instance (instantiate $code))
-        (func $execute (param "payload" string) (result (result string (error $exported)))
-          (canon lift (core func $instance "execute")
-            (memory (core memory $instance "memory")) (realloc (core func $instance "realloc"))))
-        (export "execute" (func $execute))"#,
-        answer(64, 2)
-    )
 }
 
 /// Resident memory of this process, in KiB.

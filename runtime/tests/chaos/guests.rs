@@ -1,6 +1,6 @@
 //! The components that the load names: each does one thing, so that its name says how its tasks end.
 
-use crate::guest::{answer, component, guest_with};
+use crate::guest::{EXECUTE, FAILURE, MEMORY, NUMBER, WAITING, answer, component, guest_with};
 
 /// Each component by its name.
 pub(crate) fn components() -> Vec<(&'static str, Vec<u8>)> {
@@ -19,23 +19,6 @@ pub(crate) fn components() -> Vec<(&'static str, Vec<u8>)> {
 
 /// `"done"` and `no`, as the guests say them.
 const TEXTS: &str = r#"(data (i32.const 64) "\"done\"no")"#;
-
-const FAILURE: &str = r#"
-    (type $failure (variant (case "invalid" string) (case "business" string) (case "technical" string)))
-    (export $exported "failure" (type $failure))"#;
-
-const EXECUTE: &str = r#"
-    (func $execute (param "payload" string) (result (result string (error $exported)))
-      (canon lift (core func $code "execute") (memory $memory) (realloc (core func $base "realloc"))))
-    (export "execute" (func $execute))"#;
-
-/// The memory is a module's of its own: what is imported needs it before there is code that calls it.
-const MEMORY: &str = r#"
-    (core module $base
-      (memory (export "memory") 1)
-      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
-    (core instance $base (instantiate $base))
-    (alias core export $base "memory" (core memory $memory))"#;
 
 fn simple(body: &str) -> Vec<u8> {
     guest_with(&format!("(memory (export \"memory\") 1) {TEXTS}"), body)
@@ -81,30 +64,17 @@ fn worker() -> Vec<u8> {
     let done = answer(64, 6);
     component(&format!(
         r#"{FAILURE}
-        (import "wasi:io/poll@0.2.0" (instance $poll
-          (export "pollable" (type $pollable (sub resource)))
-          (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
-        (alias export $poll "pollable" (type $pollable))
-        (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
-          (alias outer 1 $pollable (type $p))
-          (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
-        (core func $block (canon lower (func $poll "[method]pollable.block")))
-        (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+        {WAITING}
         {MEMORY}
         (core module $code
           (import "base" "memory" (memory 1))
           (import "host" "block" (func $block (param i32)))
           (import "host" "subscribe" (func $subscribe (param i64) (result i32)))
           {TEXTS}
-          (func (export "execute") (param $at i32) (param $length i32) (result i32) (local $ms i64)
-            (block $read (loop $digit
-              (br_if $read (i32.eqz (local.get $length)))
-              (local.set $ms (i64.add (i64.mul (local.get $ms) (i64.const 10))
-                (i64.extend_i32_u (i32.sub (i32.load8_u (local.get $at)) (i32.const 48)))))
-              (local.set $at (i32.add (local.get $at) (i32.const 1)))
-              (local.set $length (i32.sub (local.get $length) (i32.const 1)))
-              (br $digit)))
-            (call $block (call $subscribe (i64.mul (local.get $ms) (i64.const 1000000))))
+          {NUMBER}
+          (func (export "execute") (param $at i32) (param $length i32) (result i32)
+            (call $block (call $subscribe
+              (i64.mul (call $number (local.get $at) (local.get $length)) (i64.const 1000000))))
             {done}))
         (core instance $code (instantiate $code (with "base" (instance $base)) (with "host" (instance
           (export "block" (func $block)) (export "subscribe" (func $subscribe))))))

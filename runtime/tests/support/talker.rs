@@ -1,20 +1,13 @@
 //! A guest that writes to stdout, and takes its time.
 
-use crate::guest::{answer, component};
+use crate::guest::{EXECUTE, FAILURE, MEMORY, NUMBER, WAITING, answer, component};
 
 /// A component that writes `begun` so many times, each a line, waits for as many milliseconds as its payload says (a number
 /// in decimals), writes `done` and gives `"done"`.
 pub(crate) fn talker(times: u32) -> Vec<u8> {
     let done = answer(64, 6);
     component(&format!(
-        r#"{TYPES} {IMPORTS}
-        (core module $base
-          (memory (export "memory") 1)
-          (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
-        (core instance $base (instantiate $base))
-        (alias core export $base "memory" (core memory $memory))
-        (core func $block (canon lower (func $poll "[method]pollable.block")))
-        (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+        r#"{FAILURE} {WAITING} {STDOUT} {MEMORY}
         (core func $stdout (canon lower (func $stdout "get-stdout")))
         (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush")
           (memory $memory)))
@@ -25,15 +18,7 @@ pub(crate) fn talker(times: u32) -> Vec<u8> {
           (import "host" "stdout" (func $stdout (result i32)))
           (import "host" "write" (func $write (param i32 i32 i32 i32)))
           (data (i32.const 64) "\"done\"begun\ndone\n")
-          (func $number (param $at i32) (param $length i32) (result i64) (local $number i64)
-            (block $read (loop $digit
-              (br_if $read (i32.eqz (local.get $length)))
-              (local.set $number (i64.add (i64.mul (local.get $number) (i64.const 10))
-                (i64.extend_i32_u (i32.sub (i32.load8_u (local.get $at)) (i32.const 48)))))
-              (local.set $at (i32.add (local.get $at) (i32.const 1)))
-              (local.set $length (i32.sub (local.get $length) (i32.const 1)))
-              (br $digit)))
-            (local.get $number))
+          {NUMBER}
           (func (export "execute") (param $at i32) (param $length i32) (result i32)
             (local $ms i64) (local $out i32) (local $times i32)
             (local.set $ms (call $number (local.get $at) (local.get $length)))
@@ -48,24 +33,11 @@ pub(crate) fn talker(times: u32) -> Vec<u8> {
         (core instance $code (instantiate $code (with "base" (instance $base)) (with "host" (instance
           (export "block" (func $block)) (export "subscribe" (func $subscribe))
           (export "stdout" (func $stdout)) (export "write" (func $write))))))
-        (func $execute (param "payload" string) (result (result string (error $exported)))
-          (canon lift (core func $code "execute") (memory $memory) (realloc (core func $base "realloc"))))
-        (export "execute" (func $execute))"#
+        {EXECUTE}"#
     ))
 }
 
-const TYPES: &str = r#"
-    (type $failure (variant (case "invalid" string) (case "business" string) (case "technical" string)))
-    (export $exported "failure" (type $failure))"#;
-
-const IMPORTS: &str = r#"
-    (import "wasi:io/poll@0.2.0" (instance $poll
-      (export "pollable" (type $pollable (sub resource)))
-      (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
-    (alias export $poll "pollable" (type $pollable))
-    (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
-      (alias outer 1 $pollable (type $p))
-      (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+const STDOUT: &str = r#"
     (import "wasi:io/error@0.2.0" (instance $error (export "error" (type (sub resource)))))
     (alias export $error "error" (type $error-resource))
     (import "wasi:io/streams@0.2.0" (instance $streams
