@@ -35,11 +35,10 @@ impl Row {
         self.status == "COMPLETED" || self.status == "FAILED"
     }
 
-    /// Whether it may stay as it is: a failed attempt at a message without an id, which was delivered again before this was
-    /// committed, and has another row.
+    /// Whether it may stay as it is: an attempt that failed or was cut off at a message without an id, which was delivered
+    /// again before this was committed, and has another row. Nothing may say for ever that it runs.
     fn may_be_left(&self, ended: &HashSet<&str>) -> bool {
-        let failed = self.message_id.is_none() && self.status == "PENDING" && self.error.is_some();
-        failed && ended.contains(&*self.correlation_id)
+        self.message_id.is_none() && self.status == "PENDING" && ended.contains(&*self.correlation_id)
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use entity::runtime;
 use sea_orm::{ConnectionTrait, EntityTrait};
 use tokio::time::{Instant, sleep};
-use warren::lifecycle::{AttemptOutcome, AttemptRow, Database, Heartbeat, Recorder, RunsIn, RuntimeInfo, TaskRow};
+use warren::lifecycle::{
+    AttemptOutcome, AttemptRow, Database, Heartbeat, Recorder, RunsIn, RuntimeInfo, TaskRow, TaskStatus,
+};
 
 use crate::{
     database::TestDatabase,
@@ -77,6 +79,7 @@ async fn what_a_runtime_that_is_gone_was_at_is_told_as_lost(test: TestDatabase) 
     assert_eq!(outcome().await, AttemptOutcome::Running);
     let _heartbeat = Heartbeat::start(&db, info("alive")).await.unwrap();
     until("it is told as lost", async || outcome().await == AttemptOutcome::Lost).await;
+    assert_eq!(db.find_task(id(1)).await.unwrap().unwrap().status, TaskStatus::Pending);
     // It was not gone after all.
     task.attempts[0].end(AttemptOutcome::Completed, None, db.clock().now());
     recorder.record(task).await.unwrap();

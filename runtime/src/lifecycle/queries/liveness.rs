@@ -91,8 +91,16 @@ impl Database {
         self.change(old, [seconds(Duration::from_secs(u64::from(KEPT_DAYS) * 24 * 60 * 60))]).await.map(drop)
     }
 
-    /// Says of each attempt that is under way in a runtime that is gone, that it is lost. Gives how many there were.
+    /// Says of each attempt that is under way in a runtime that is gone, that it is lost, and of its task that it waits. Gives
+    /// how many attempts there were.
     pub(in super::super) async fn tell_lost(&self) -> Result<u64, QueryError> {
+        // Not only when its message comes back: that may have happened before this row was committed.
+        let gone = format!(
+            "UPDATE task_store SET status = 'PENDING', error = NULL \
+             WHERE status = 'RUNNING' AND runtime_id IS NOT NULL AND NOT {}",
+            self.backend.alive("task_store.runtime_id")
+        );
+        self.change(gone, []).await?;
         let (now, alive) = (self.backend.now(), self.backend.alive("task_attempt.runtime_id"));
         let sql = format!(
             "UPDATE task_attempt SET outcome = 'LOST', finished_at = {now} WHERE outcome = 'RUNNING' AND NOT {alive}"
