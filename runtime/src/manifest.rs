@@ -11,6 +11,7 @@ mod exact_size;
 mod grants;
 mod host;
 mod limits;
+mod retry;
 mod schema;
 mod secret;
 
@@ -21,6 +22,7 @@ pub use self::{
     grants::{Credential, Grants, HostGrant},
     host::{HostPattern, HostPatternError, is_host},
     limits::Limits,
+    retry::Retry,
     schema::schema,
     secret::{SecretError, SecretSource},
 };
@@ -34,6 +36,8 @@ pub struct Manifest {
     pub grants: Grants,
     /// The directories among that, where they lie.
     pub directories: Vec<GrantedDirectory>,
+    /// How often an attempt that failed for a reason that may pass is followed by another one.
+    pub retries: u32,
 }
 
 /// What the operator decides.
@@ -45,4 +49,7 @@ pub struct Bounds {
     pub ceiling: Limits,
     /// What a manifest may be granted.
     pub allow: Allow,
+    /// Retries of a component whose manifest does not name them, and the most that it may ask for: each has a queue of
+    /// its own.
+    pub retries: u32,
 }

@@ -29,7 +29,12 @@ use std::sync::{
 use event_driven::message::TaskRequest;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{admission::Admission, attempt::Attempted, in_flight::InFlight, load::Load};
+use self::{
+    admission::Admission,
+    attempt::{Attempted, Made},
+    in_flight::InFlight,
+    load::Load,
+};
 pub use self::{
     again::{AgainError, message_of},
     rows::id_of_message,
@@ -167,13 +172,13 @@ impl Service {
             };
             match self.attempt(&task, delivery).await {
                 // Without an id nothing keeps the copy that comes next from being executed: the row, if there is one, is for it.
-                Attempted::Made(row, _) if task.request.message_id.is_none() && delivery.is_void() => {
-                    if task.taken_over || self.may_be_announced(&row) {
-                        self.conclude(&task, row, Outcome::Interrupted).await;
+                Attempted::Made(made) if task.request.message_id.is_none() && delivery.is_void() => {
+                    if task.taken_over || self.may_be_announced(&made.row) {
+                        self.conclude(&task, Made { outcome: Outcome::Interrupted, ..made }).await;
                     }
                     return None;
                 }
-                Attempted::Made(row, outcome) => return self.conclude(&task, row, outcome).await,
+                Attempted::Made(made) => return self.conclude(&task, made).await,
                 Attempted::Dropped => {
                     self.let_go(&task);
                     return None;

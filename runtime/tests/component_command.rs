@@ -129,7 +129,7 @@ fn the_page_about_components_names_each_limit_and_each_grant() {
     let (code, stdout, _) = run(warren().args(["component", "schema"]));
     let schema: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((code, &schema["additionalProperties"]), (0, &json!(false)));
-    for section in ["Limits", "Grants"] {
+    for section in ["Limits", "Grants", "Retry"] {
         for name in schema["$defs"][section]["properties"].as_object().unwrap().keys() {
             assert!(page.contains(&format!("\n| `{name}` | ")), "docs/components.md has no row for {name}");
         }

@@ -99,6 +99,21 @@ async fn a_task_that_traps_is_tried_again_and_then_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_must_not_be_tried_twice_is_dead_after_one_attempt() {
+    let stack = Stack::new().await;
+    stack.add_component("trap", &guest("(unreachable)"));
+    std::fs::write(stack.components.path().join("trap.toml"), "[retry]\nretries = 0\n").unwrap();
+    let _warren = stack.start(&[("WARREN_RETRY_RETRIES", "2")]);
+    let publisher = stack.publisher().await;
+    publisher.task("trap", &json!({ "charge": 5 }), None).await;
+
+    let tasks = stack.ended("trap", 1).await;
+    assert_eq!((tasks[0].status, tasks[0].attempt), (TaskStatus::Failed, 0));
+    let dead = publisher.take("dead.tasks", 1).await.remove(0);
+    assert_eq!(header(&dead.properties, "x-error"), tasks[0].error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_comes_later_serves_the_retry() {
     let stack = Stack::new().await;
     let _warren = stack.start(&[("WARREN_RETRY_RETRIES", "20"), ("WARREN_RETRY_DELAY", "20ms")]);

@@ -37,7 +37,7 @@ async fn prepare(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Arc<Program>, Stri
 async fn prepare_with(sandbox: &Sandbox, bytes: Vec<u8>, limits: Limits) -> Result<Arc<Program>, String> {
     let compiled = Compiler::new(sandbox.engine().clone(), None).compile(bytes.into()).await;
     let (_, component) = compiled.map_err(|error| error.to_string())?;
-    let manifest = Manifest { limits, grants: Grants::default(), directories: Vec::new() };
+    let manifest = Manifest { limits, grants: Grants::default(), directories: Vec::new(), retries: 0 };
     sandbox.prepare(&component, manifest).map(Arc::new).map_err(|error| error.to_string())
 }
 

@@ -67,7 +67,12 @@ impl Config {
 
     /// What manifests are held against.
     pub fn to_bounds(&self) -> Bounds {
-        Bounds { defaults: self.limits.clone(), ceiling: self.ceiling.clone(), allow: self.allow.clone() }
+        Bounds {
+            defaults: self.limits.clone(),
+            ceiling: self.ceiling.clone(),
+            allow: self.allow.clone(),
+            retries: self.retry.retries,
+        }
     }
 
     /// What is declared on RabbitMQ.

@@ -2,9 +2,10 @@
 
 use chrono::DateTime;
 use http::{HeaderName, header};
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{Allow, Bounds, Directory, GrantedDirectory, Grants, HostPattern, Limits, Manifest};
+use super::{Allow, Bounds, Directory, GrantedDirectory, Grants, HostPattern, Limits, Manifest, Retry};
 
 /// What is wrong with a manifest: all of it, a sentence each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,12 @@ pub const SCRATCH: &str = "/scratch";
 impl Bounds {
     /// What a component without a manifest has.
     pub fn without_manifest(&self) -> Manifest {
-        Manifest { limits: self.defaults.clone(), grants: Grants::default(), directories: Vec::new() }
+        Manifest {
+            limits: self.defaults.clone(),
+            grants: Grants::default(),
+            directories: Vec::new(),
+            retries: self.retries,
+        }
     }
 
     /// Reads a manifest's text.
@@ -27,24 +33,31 @@ impl Bounds {
     pub fn read(&self, text: &str) -> Result<Manifest, ManifestError> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| ManifestError(vec![at_line(text, &error)]))?;
         let mut problems = Vec::new();
-        let (mut limits, mut grants) = (self.defaults.clone(), Grants::default());
+        let (mut limits, mut grants, mut retry) = (self.defaults.clone(), Grants::default(), Retry::default());
         for (section, value) in table {
             match (section.as_str(), value) {
                 ("limits", Value::Table(asked)) => limits = self.limits(asked, &mut problems),
-                ("grants", Value::Table(asked)) => match Value::Table(asked).try_into() {
-                    Ok(asked) => grants = asked,
-                    Err(error) => problems.push(format!("[grants]: {}", one_line(error.message()))),
-                },
-                ("limits" | "grants", _) => problems.push(format!("{section} is a section: write [{section}]")),
-                _ => problems.push(format!("there is no {section}: a manifest has [limits] and [grants]")),
+                ("grants", asked @ Value::Table(_)) => grants = section_of(&section, asked, &mut problems),
+                ("retry", asked @ Value::Table(_)) => retry = section_of(&section, asked, &mut problems),
+                ("limits" | "grants" | "retry", _) => {
+                    problems.push(format!("{section} is a section: write [{section}]"));
+                }
+                _ => problems.push(format!("there is no {section}: a manifest has [limits], [grants] and [retry]")),
             }
         }
         self.allow.check(&grants, &mut problems);
+        let retries = retry.retries.unwrap_or(self.retries);
+        if retries > self.retries {
+            problems.push(format!(
+                "retry.retries = {retries} is more than the operator has queues for ({}); in warren.toml: [retry] retries = …",
+                self.retries
+            ));
+        }
         if !problems.is_empty() {
             return Err(ManifestError(problems));
         }
         let directories = self.allow.directories(&grants);
-        Ok(Manifest { limits, grants, directories })
+        Ok(Manifest { limits, grants, directories, retries })
     }
 
     /// The defaults, with what is asked for in their place.
@@ -183,6 +196,14 @@ fn is_header(name: &str) -> bool {
 fn is_guest_path(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| {
         !rest.is_empty() && rest.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'))
+    })
+}
+
+/// A section as it is written, or as it is without it.
+fn section_of<T: Default + DeserializeOwned>(name: &str, asked: Value, problems: &mut Vec<String>) -> T {
+    asked.try_into().unwrap_or_else(|error: toml::de::Error| {
+        problems.push(format!("[{name}]: {}", one_line(error.message())));
+        T::default()
     })
 }
 

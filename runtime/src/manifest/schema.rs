@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, schema_for};
 
-use super::{Grants, Limits};
+use super::{Grants, Limits, Retry};
 
 /// What a component may use and may do.
 #[derive(JsonSchema)]
@@ -13,6 +13,8 @@ struct File {
     limits: Option<Limits>,
     /// Nothing by default.
     grants: Option<Grants>,
+    /// The operator's by default.
+    retry: Option<Retry>,
 }
 
 /// The JSON schema of a manifest.

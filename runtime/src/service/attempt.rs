@@ -28,13 +28,23 @@ const LOOK_AT_LOG: Duration = Duration::from_secs(1);
     reason = "nearly every attempt is made: a box would be an allocation for each task"
 )]
 pub(super) enum Attempted {
-    /// It was made: the task's row with what is known of it, and how it ended.
-    Made(TaskRow, Outcome),
+    /// It was made.
+    Made(Made),
     /// While it waited for its place, something has become of the task elsewhere: it has to be admitted anew.
     Overtaken,
     /// It is not to be made: the stop came, or the connection that the task came by is gone, or all places have been taken
     /// for long; the broker delivers it again.
     Dropped,
+}
+
+/// An attempt that was made.
+pub(super) struct Made {
+    /// The task's row, with what is known of the attempt.
+    pub(super) row: TaskRow,
+    /// How it ended.
+    pub(super) outcome: Outcome,
+    /// The retries that the task's component may have.
+    pub(super) retries: u32,
 }
 
 impl Service {
@@ -44,10 +54,11 @@ impl Service {
         let now = self.parts.database.clock().now();
         row.runtime_id = Some(self.runtime_id.clone());
         row.started_at = Some(now);
+        let retries = self.parts.config.retry.retries;
         let mut attempt = AttemptRow::begun(row.attempt, self.runtime_id.clone(), now);
         if let Some(failure) = poison(delivery) {
             row.attempts.push(attempt);
-            return Attempted::Made(row, Outcome::GivenUp(failure));
+            return Attempted::Made(Made { row, outcome: Outcome::GivenUp(failure), retries });
         }
         let found = self.parts.components.find(&task.request.task_name);
         // Behind a compilation it may take long; that must not hold up a stop.
@@ -56,7 +67,7 @@ impl Service {
             Ok(component) => component,
             Err(failure) => {
                 row.attempts.push(attempt);
-                return Attempted::Made(row, Outcome::Failed(failure));
+                return Attempted::Made(Made { row, outcome: Outcome::Failed(failure), retries });
             }
         };
         row.component_digest = Some(component.digest.shared());
@@ -86,7 +97,7 @@ impl Service {
                 _ => attempt.receipt = Some(receipt),
             }
         }
-        Attempted::Made(row, outcome)
+        Attempted::Made(Made { row, outcome, retries: component.program.manifest().retries })
     }
 
     /// Whether a row may say of the attempt that it runs. Rather too soon than too late: a row too many shows as stuck, one

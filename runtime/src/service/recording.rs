@@ -5,20 +5,20 @@ use event_driven::{
     names::Attempt,
 };
 
-use super::{Service, admission::Task, rows};
+use super::{Service, admission::Task, attempt::Made, rows};
 use crate::{
     broker::{Delivery, Settlement},
     lifecycle::{AttemptRow, RecordError, TaskRow},
-    outcome::{ErrorClass, Failure, Outcome},
+    outcome::{ErrorClass, Failure},
     retry::{self, Verdict},
 };
 
 impl Service {
     /// Records what the attempt gave, answers who asked for an answer, and tells what becomes of the message. `None` if
     /// the service stopped before the row was committed.
-    pub(super) async fn conclude(&self, task: &Task, row: TaskRow, outcome: Outcome) -> Option<Settlement> {
-        let attempt = task.request.attempt;
-        let verdict = retry::decide(outcome, attempt.number(), self.parts.config.retry.retries);
+    pub(super) async fn conclude(&self, task: &Task, made: Made) -> Option<Settlement> {
+        let (attempt, Made { row, outcome, retries }) = (task.request.attempt, made);
+        let verdict = retry::decide(outcome, attempt.number(), retries);
         let settlement = settlement(&verdict, attempt);
         let row = rows::after(row, &verdict, self.parts.database.clock().now());
         log(&row, &verdict);

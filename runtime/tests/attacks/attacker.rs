@@ -44,9 +44,12 @@ impl Prison {
     pub(super) async fn program(&self, manifest: &str) -> Arc<Program> {
         let compiler = Compiler::new(self.sandbox.engine().clone(), None);
         let (_, compiled) = compiler.compile(component().into()).await.unwrap();
-        let bounds =
-            Bounds { defaults: Limits::default(), ceiling: Limits::default_ceiling(), allow: self.allow.clone() };
-        Arc::new(self.sandbox.prepare(&compiled, bounds.read(manifest).unwrap()).unwrap())
+        Arc::new(self.sandbox.prepare(&compiled, self.bounds().read(manifest).unwrap()).unwrap())
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        let (defaults, ceiling) = (Limits::default(), Limits::default_ceiling());
+        Bounds { defaults, ceiling, allow: self.allow.clone(), retries: 0 }
     }
 
     /// Has it try something with this manifest.

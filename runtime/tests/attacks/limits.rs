@@ -57,7 +57,7 @@ async fn tables_and_several_memories_count_as_memory() {
         let compiler = warren::components::Compiler::new(prison.sandbox.engine().clone(), None);
         let (_, compiled) = compiler.compile(bytes.into()).await.unwrap();
         let limits = warren::manifest::Limits { memory: bytesize::ByteSize::kib(200), ..Default::default() };
-        let manifest = warren::manifest::Manifest { limits, grants: Default::default(), directories: Vec::new() };
+        let manifest = warren::manifest::Manifest { limits, ..prison.bounds().without_manifest() };
         let program = prison.sandbox.prepare(&compiled, manifest).unwrap();
         execute(&prison.sandbox, std::sync::Arc::new(program), json!({})).await
     };

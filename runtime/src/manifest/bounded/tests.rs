@@ -14,7 +14,7 @@ fn bounds() -> Bounds {
         read: vec!["reports=/srv/reports".parse().unwrap()],
         write: vec!["inbox=/srv/inbox".parse().unwrap()],
     };
-    Bounds { defaults: Limits::default(), ceiling: Limits::default_ceiling(), allow }
+    Bounds { defaults: Limits::default(), ceiling: Limits::default_ceiling(), allow, retries: 3 }
 }
 
 const FULL: &str = r#"
@@ -34,13 +34,16 @@ write = { "/out" = "inbox" }
 scratch = true
 clock = "2026-01-01T00:00:00Z"
 random = 42
+
+[retry]
+retries = 1
 "#;
 
 #[test]
 fn what_is_allowed_is_granted() {
-    let Manifest { limits, grants, directories } = bounds().read(FULL).unwrap();
+    let Manifest { limits, grants, directories, retries } = bounds().read(FULL).unwrap();
     assert_eq!((limits.timeout, limits.memory, limits.concurrency), (Duration::from_secs(60), ByteSize::mib(128), 4));
-    assert_eq!(limits.output, Limits::default().output);
+    assert_eq!((limits.output, retries), (Limits::default().output, 1));
     assert!(grants.hosts[1].allows("GET", "files.example.com", 443));
     assert!(!grants.hosts[1].allows("POST", "files.example.com", 443));
     assert_eq!(grants.credentials[0].header, "authorization");
@@ -85,11 +88,16 @@ fn what_is_wrong_is_told_all_at_once() {
     refused("[grants]\nhost = []", &["unknown field `host`"]);
     refused("[grants]\nsecrets = { A = \"s3cr3t\" }", &["no reference to a secret"]);
     refused("[grants]\nhosts = [\"example.com\"]", &["[grants]"]);
+    refused("[retry]\ndelay = \"1s\"", &["[retry]: unknown field `delay`"]);
 }
 
 #[test]
 fn what_goes_beyond_the_bounds_is_told_with_the_line_that_would_allow_it() {
     refused("[limits]\nmemory = \"1GiB\"\ntimeout = \"1h\"", &["[ceiling] timeout", "limits.memory = \"1GiB\""]);
+    refused(
+        "[retry]\nretries = 4",
+        &["more than the operator has queues for (3); in warren.toml: [retry] retries = …"],
+    );
     refused("[limits]\nconcurrency = 0", &["limits.concurrency is 0"]);
     refused("[grants]\nhosts = [\"evil.org:443\"]", &["[allow] hosts = [\"evil.org:443\"]"]);
     refused("[grants]\nhosts = [\"10.0.0.7:8080\"]", &["[allow] hosts = [\"10.0.0.7:8080\"]"]);
