@@ -121,7 +121,7 @@ impl Bare {
 }
 
 async fn measure_bare(bare: &Arc<Bare>, executions: usize) -> Result<f64> {
-    let threads = Builder::new_multi_thread().worker_threads(THREADS).build()?;
+    let threads = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let (bare, handle) = (bare.clone(), threads.handle().clone());
     let measured = measure(executions, move || {
         let (bare, handle) = (bare.clone(), handle.clone());

@@ -19,6 +19,7 @@ mod limiter;
 mod meter;
 mod program;
 mod running;
+mod scratch;
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -36,10 +37,11 @@ pub use self::{
 use self::{
     engine::EpochTicker,
     executor::Executor,
-    guest::{Guest, Seen},
+    guest::{Guest, Shared},
     guest_log::GuestLog,
     ledger::Ledger,
     meter::Metered,
+    scratch::Scratches,
 };
 use crate::{
     manifest::{Bounds, Limits, Manifest},
@@ -57,6 +59,7 @@ pub struct Sandbox {
     executor: Executor,
     /// A permit is an instance slot of the pooling allocator; it moves with the execution.
     slots: Arc<Semaphore>,
+    scratches: Arc<Scratches>,
     interrupted: CancellationToken,
     _ticker: EpochTicker,
 }
@@ -97,6 +100,7 @@ impl Sandbox {
             linker,
             executor: Executor::new(settings.threads)?,
             slots: Arc::new(Semaphore::new(settings.concurrency as usize)),
+            scratches: Arc::default(),
             interrupted: CancellationToken::new(),
             _ticker: EpochTicker::start(&engine)?,
             engine,
@@ -147,14 +151,14 @@ impl Sandbox {
     pub fn execute(&self, slot: Slot, program: Arc<Program>, call: Call) -> Running {
         let interrupted = self.interrupted.clone();
         let log = GuestLog::new(program.manifest().limits.log);
-        let seen = Seen { ledger: Ledger::default(), log: log.clone() };
+        let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
         let execution = self.executor.spawn(async move {
             // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,
             // which is what a timeout and an interruption are. `biased`, so that a guest that ends in its first poll
             // (most do) never touches the shared token.
             let execution = tokio::select! {
                 biased;
-                execution = run(&program, call, seen) => execution,
+                execution = run(&program, call, shared) => execution,
                 () = interrupted.cancelled() => Execution::without_receipt(Outcome::Interrupted),
             };
             drop(slot);
@@ -177,10 +181,10 @@ impl Execution {
 }
 
 /// Instantiates and calls, within the limits of time. The epoch makes the guest yield, so they are seen in time.
-async fn run(program: &Program, call: Call, seen: Seen) -> Execution {
+async fn run(program: &Program, call: Call, shared: Shared) -> Execution {
     let limits = &program.manifest().limits;
     let (begun, payload) = (Instant::now(), call.payload.len() as u64);
-    let guest = std::pin::pin!(call_guest(program, call, &seen));
+    let guest = std::pin::pin!(call_guest(program, call, &shared));
     let mut running = Metered::new(guest, limits.cpu);
     let outcome = match tokio::time::timeout(limits.timeout, &mut running).await {
         Ok(Some(outcome)) => outcome,
@@ -193,28 +197,28 @@ async fn run(program: &Program, call: Call, seen: Seen) -> Execution {
             exceeded("timeout", "ran for", &format_duration(begun.elapsed()), &format_duration(limits.timeout)),
         ),
     };
-    let log = seen.log.tail();
+    let log = shared.log.tail();
     let receipt = Receipt {
         cpu: running.used(),
         wall: begun.elapsed(),
-        memory: seen.ledger.memory(),
+        memory: shared.ledger.memory(),
         payload,
         result: if let Outcome::Completed(result) = &outcome { result.len() as u64 } else { 0 },
-        http: seen.ledger.http(),
+        http: shared.ledger.http(),
         log_bytes: log.bytes,
         log: log.text,
     };
     Execution { outcome, receipt }
 }
 
-async fn call_guest(program: &Program, call: Call, seen: &Seen) -> Outcome {
+async fn call_guest(program: &Program, call: Call, shared: &Shared) -> Outcome {
     let Call { info, payload } = call;
     let limits = &program.manifest().limits;
     if payload.len() as u64 > limits.payload.as_u64() {
         let text = exceeded("payload", "the payload has", &bytes(payload.len()), &bytes(limits.payload.as_u64()));
         return failed(ErrorClass::PayloadTooLarge, text);
     }
-    let mut store = match guest::store(program, info, seen) {
+    let mut store = match guest::store(program, info, shared) {
         Ok(store) => store,
         Err(error) => return failed(ErrorClass::BrokenComponent, error.to_string()),
     };
@@ -224,8 +228,8 @@ async fn call_guest(program: &Program, call: Call, seen: &Seen) -> Outcome {
     };
     match answer {
         Ok(Ok(result)) => check_result(result, limits),
-        Ok(Err(failure)) => Outcome::Failed(tell_failure(failure.into(), seen)),
-        Err(error) => Outcome::Failed(tell_trap(&error, limits, seen)),
+        Ok(Err(failure)) => Outcome::Failed(tell_failure(failure.into(), shared)),
+        Err(error) => Outcome::Failed(tell_trap(&error, limits, shared)),
     }
 }
 
@@ -242,8 +246,8 @@ fn check_result(result: String, limits: &Limits) -> Outcome {
 }
 
 /// Tells why a guest says that it failed: what it was refused, if it may be because of that.
-fn tell_failure(failure: Failure, seen: &Seen) -> Failure {
-    match seen.ledger.refusal() {
+fn tell_failure(failure: Failure, shared: &Shared) -> Failure {
+    match shared.ledger.refusal() {
         Some(refusal) if failure.class == ErrorClass::Technical => {
             Failure::new(refusal.class, format!("{}; the component said: {}", refusal.message, failure.message))
         }
@@ -252,9 +256,9 @@ fn tell_failure(failure: Failure, seen: &Seen) -> Failure {
 }
 
 /// Tells why a guest ended without an answer: what it was refused before, else the trap and its last words.
-fn tell_trap(error: &wasmtime::Error, limits: &Limits, seen: &Seen) -> Failure {
-    if seen.log.is_too_long() {
-        let text = exceeded("log", "wrote", &bytes(seen.log.bytes()), &bytes(limits.log.as_u64()));
+fn tell_trap(error: &wasmtime::Error, limits: &Limits, shared: &Shared) -> Failure {
+    if shared.log.is_too_long() {
+        let text = exceeded("log", "wrote", &bytes(shared.log.bytes()), &bytes(limits.log.as_u64()));
         return Failure::new(ErrorClass::LogTooLarge, text);
     }
     if error.root_cause().to_string().contains(CALL_TOO_LARGE) {
@@ -270,11 +274,11 @@ fn tell_trap(error: &wasmtime::Error, limits: &Limits, seen: &Seen) -> Failure {
         Some(exit) => format!("called exit({})", exit.0),
         None => error.root_cause().to_string(),
     };
-    let text = match seen.log.last_words() {
+    let text = match shared.log.last_words() {
         words if words.is_empty() => cause,
         words => format!("{cause}; its last output: {words}"),
     };
-    match seen.ledger.refusal() {
+    match shared.ledger.refusal() {
         Some(refusal) => Failure::new(refusal.class, format!("{}; then it trapped: {text}", refusal.message)),
         None => Failure::new(ErrorClass::Trap, text),
     }

@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use rand::{SeedableRng, rngs::StdRng};
-use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-use super::http::HttpGrants;
+use super::{
+    http::HttpGrants,
+    scratch::{Scratch, Scratches},
+};
 use crate::manifest::{Directory, GrantedDirectory, Manifest, SCRATCH, SecretError};
 
 /// What the executions of one component may reach.
@@ -50,7 +52,11 @@ impl Granted {
     }
 
     /// Gives an execution what was granted, and its own directory, which is gone when that is dropped.
-    pub(super) fn give(&self, context: &mut WasiCtxBuilder) -> Result<Option<Scratch>, GrantError> {
+    pub(super) fn give(
+        &self,
+        context: &mut WasiCtxBuilder,
+        scratches: &Scratches,
+    ) -> Result<Option<Scratch>, GrantError> {
         context.envs(&self.variables);
         for GrantedDirectory { guest_path, directory, writable } in &self.directories {
             let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
@@ -67,32 +73,10 @@ impl Granted {
         if !self.scratch {
             return Ok(None);
         }
-        let scratch = tempfile::Builder::new()
-            .prefix(&format!("warren-scratch.{}.", std::process::id()))
-            .tempdir()
-            .map_err(GrantError::Scratch)?;
-        let opened = context.preopened_dir(scratch.path(), SCRATCH, FsPerms::ReadWrite);
-        opened.map_err(|error| GrantError::Scratch(std::io::Error::other(error)))?;
-        Ok(Some(Scratch(Some(scratch))))
-    }
-}
-
-/// A directory of an execution's own. Removed when it is dropped: elsewhere, since that takes as long as there are files.
-pub(super) struct Scratch(Option<TempDir>);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let Some(directory) = self.0.take() else { return };
-        let remove = move || {
-            let path = directory.path().to_owned();
-            if let Err(error) = directory.close() {
-                tracing::warn!(%error, "{} can't be removed: {error}; remove it by hand", path.display());
-            }
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_no_runtime) => remove(),
-        }
+        let scratch = scratches.make().map_err(GrantError::Scratch)?;
+        let opened = scratch.path().map(|path| context.preopened_dir(path, SCRATCH, FsPerms::ReadWrite));
+        opened.transpose().map_err(|error| GrantError::Scratch(std::io::Error::other(error)))?;
+        Ok(Some(scratch))
     }
 }
 

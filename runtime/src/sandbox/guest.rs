@@ -3,7 +3,10 @@
 //! A WASI context without arguments and network, and with the variables and directories that are granted; requests over HTTP
 //! go through [`Http`].
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use wasmtime::{Store, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -12,12 +15,13 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::{
     context::TaskInfo,
     disk::Disk,
-    granted::{GrantError, Scratch},
+    granted::GrantError,
     guest_log::GuestLog,
     http::Http,
     ledger::Ledger,
     limiter::Limiter,
     program::Program,
+    scratch::{Scratch, Scratches},
 };
 
 /// Host objects (streams, header fields, clocks' pollables) that a guest may hold at once. Each lives in the host's memory,
@@ -30,10 +34,13 @@ const MAX_CALL_BYTES: usize = 256 * 1024;
 /// The largest set of header fields that a guest may hold in the host, in bytes.
 const MAX_FIELDS_BYTES: usize = 16 * 1024;
 
-/// What is known of an execution outside of its store, and so also of one that is cut off.
-pub(super) struct Seen {
+/// What an execution shares with the host.
+pub(super) struct Shared {
+    /// Known outside of its store, and so also of one that is cut off; like the log.
     pub(super) ledger: Ledger,
     pub(super) log: GuestLog,
+    /// Where it gets a directory of its own from.
+    pub(super) scratches: Arc<Scratches>,
 }
 
 /// The data of one guest's store.
@@ -52,15 +59,15 @@ pub(super) struct Guest {
 }
 
 /// A fresh store for one execution.
-pub(super) fn store(program: &Program, info: TaskInfo, seen: &Seen) -> Result<Store<Guest>, GrantError> {
-    let (limits, granted, log) = (&program.manifest().limits, program.granted(), &seen.log);
+pub(super) fn store(program: &Program, info: TaskInfo, shared: &Shared) -> Result<Store<Guest>, GrantError> {
+    let (limits, granted, log) = (&program.manifest().limits, program.granted(), &shared.log);
     let mut wasi = WasiCtx::builder();
     wasi.stdout(log.clone())
         .stderr(log.clone())
         // Sockets can be linked against but not made: no grant names them.
         .allow_tcp(false)
         .allow_udp(false);
-    let scratch = granted.give(&mut wasi)?;
+    let scratch = granted.give(&mut wasi, &shared.scratches)?;
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);
     let mut http = WasiHttpCtx::new();
@@ -68,10 +75,10 @@ pub(super) fn store(program: &Program, info: TaskInfo, seen: &Seen) -> Result<St
     let guest = Guest {
         wasi: wasi.build(),
         http,
-        requests: Http::new(granted.http.clone(), limits, seen.ledger.clone()),
+        requests: Http::new(granted.http.clone(), limits, shared.ledger.clone()),
         table,
-        limiter: Limiter::new(limits.memory, seen.ledger.clone()),
-        disk: Disk::new(seen.ledger.clone(), limits.disk.as_u64()),
+        limiter: Limiter::new(limits.memory, shared.ledger.clone()),
+        disk: Disk::new(shared.ledger.clone(), limits.disk.as_u64()),
         _scratch: scratch,
         info,
         started: Instant::now(),

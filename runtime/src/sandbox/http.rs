@@ -73,7 +73,8 @@ pub(super) struct Http {
     grants: Arc<HttpGrants>,
     bounds: HttpBounds,
     ledger: Ledger,
-    places: Arc<Semaphore>,
+    /// Made with the first request: most executions send none.
+    places: Option<Arc<Semaphore>>,
 }
 
 /// The limits of one execution's requests.
@@ -95,15 +96,16 @@ impl Http {
             received: limits.http_received.as_u64(),
             timeout: limits.http_timeout.min(limits.timeout),
         };
-        Self { grants, bounds, ledger, places: Arc::new(Semaphore::new(limits.http_concurrency as usize)) }
+        Self { grants, bounds, ledger, places: None }
     }
 
-    fn sender(&self) -> Sender {
+    fn sender(&mut self) -> Sender {
+        let places = || Arc::new(Semaphore::new(self.bounds.concurrency as usize));
         Sender {
             grants: self.grants.clone(),
             bounds: self.bounds,
             ledger: self.ledger.clone(),
-            places: self.places.clone(),
+            places: self.places.get_or_insert_with(places).clone(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 
 /// An execution under way: awaited, it gives what came of it. One that nobody awaits ends at its own limits.
 pub struct Running {
-    pub(super) execution: JoinHandle<Execution>,
+    pub(super) execution: JoinHandle<Result<Execution, JoinError>>,
     pub(super) log: GuestLog,
 }
 
@@ -30,7 +30,7 @@ impl Future for Running {
     type Output = Execution;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Execution> {
-        Pin::new(&mut self.execution).poll(context).map(|ended| ended.unwrap_or_else(cut_off))
+        Pin::new(&mut self.execution).poll(context).map(|ended| ended.flatten().unwrap_or_else(cut_off))
     }
 }
 

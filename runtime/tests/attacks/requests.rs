@@ -168,10 +168,39 @@ async fn a_credential_is_added_where_it_belongs_and_the_guest_never_sees_it() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_has_signed_is_refused() {
-    let server = Server::self_signed().await;
+async fn a_certificate_that_nobody_trusted_has_signed_is_refused() {
+    let server = Server::with_tls("127.0.0.1").await;
     let url = format!("https://{}/", server.address());
     let attacked = prison(&server).attack(&granting(&server, ""), get(&url)).await;
     attacked.failed_as(ErrorClass::Technical, &["Tls"]);
     assert_eq!(server.connections(), 1);
+}
+
+/// Runs itself once more, in a process whose system trusts the authority.
+#[tokio::test]
+async fn a_certificate_that_the_system_trusts_is_taken_for_its_own_host_alone() {
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/attacks/authority.crt.pem");
+    if std::env::var("SSL_CERT_FILE").as_deref() != Ok(authority) {
+        let mut again = tokio::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", std::thread::current().name().unwrap()]).env("SSL_CERT_FILE", authority);
+        let ended = again.output().await.unwrap();
+        let told = String::from_utf8_lossy(&ended.stdout);
+        assert!(
+            ended.status.success() && told.contains("1 passed"),
+            "{told}{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+        return;
+    }
+    let server = Server::with_tls("127.0.0.1").await;
+    let url = format!("https://{}/mirror", server.address());
+    let attacked = prison(&server).attack(&granting(&server, ""), get(&url)).await;
+    assert!(attacked.got().to_string().contains("GET /mirror"), "{attacked:?}");
+
+    // This address is not on the certificate.
+    let other = Server::with_tls("127.0.0.2").await.address();
+    let allow = Allow { private_hosts: vec![other.parse().unwrap()], ..Allow::default() };
+    let manifest = format!("[grants]\nprivate_hosts = ['{other}']");
+    let attacked = Prison::allowing(allow).attack(&manifest, get(&format!("https://{other}/mirror"))).await;
+    attacked.failed_as(ErrorClass::Technical, &["Tls"]);
 }

@@ -32,13 +32,13 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start() -> Self {
-        Self::serving(|stream| async move { Some(stream) }).await
+        Self::serving("127.0.0.1", |stream| async move { Some(stream) }).await
     }
 
-    /// One that speaks TLS, with a certificate that nobody has signed.
-    pub(super) async fn self_signed() -> Self {
-        let certificate = CertificateDer::from(include_bytes!("self-signed.crt.der").as_slice());
-        let key = PrivateKeyDer::try_from(include_bytes!("self-signed.key.der").as_slice()).unwrap();
+    /// One that speaks TLS, with a certificate that `authority.crt.pem` has signed, which no system trusts by itself.
+    pub(super) async fn with_tls(ip: &str) -> Self {
+        let certificate = CertificateDer::from(include_bytes!("localhost.crt.der").as_slice());
+        let key = PrivateKeyDer::try_from(include_bytes!("localhost.key.der").as_slice()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -46,19 +46,19 @@ impl Server {
             .with_single_cert(vec![certificate], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::serving(move |stream| {
+        Self::serving(ip, move |stream| {
             let acceptor = acceptor.clone();
             async move { acceptor.accept(stream).await.ok() }
         })
         .await
     }
 
-    async fn serving<S, F>(accept: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    async fn serving<S, F>(ip: &str, accept: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + Unpin,
         F: Future<Output = Option<S>> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
             connections: Arc::default(),

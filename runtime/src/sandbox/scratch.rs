@@ -1,0 +1,148 @@
+//! Directories that executions have of their own, for as long as they last.
+//!
+//! They lie in one directory of this process, which it keeps locked: what a process that was killed has left is known by a
+//! lock that nobody holds, and removed by the next one.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+/// What the directory of a process begins with, among the system's temporary ones.
+const PREFIX: &str = "warren-scratch.";
+
+/// A directory younger than this may belong to a process that is about to lock it.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// The directories of this process. Nothing is made before the first execution asks.
+#[derive(Default)]
+pub(super) struct Scratches(Mutex<Option<Arc<Folder>>>);
+
+/// The directory that they lie in; removed with the last of them.
+struct Folder {
+    directory: TempDir,
+    /// Held, until the process ends in whatever way.
+    _lock: File,
+}
+
+/// A directory of an execution's own. Removed when it is dropped: elsewhere, since that takes as long as there are files.
+pub(super) struct Scratch {
+    directory: Option<TempDir>,
+    folder: Arc<Folder>,
+}
+
+impl Scratches {
+    /// A new one, empty.
+    pub(super) fn make(&self) -> io::Result<Scratch> {
+        let folder = self.folder()?;
+        let directory = tempfile::Builder::new().prefix("").tempdir_in(folder.directory.path())?;
+        Ok(Scratch { directory: Some(directory), folder })
+    }
+
+    fn folder(&self) -> io::Result<Arc<Folder>> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = &*made {
+            return Ok(folder.clone());
+        }
+        remove_abandoned(&std::env::temp_dir());
+        let prefix = format!("{PREFIX}{}.", std::process::id());
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir()?;
+        let lock = File::open(directory.path())?;
+        lock.lock()?;
+        Ok(made.insert(Arc::new(Folder { directory, _lock: lock })).clone())
+    }
+}
+
+impl Scratch {
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.directory.as_ref().map(TempDir::path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let Some(directory) = self.directory.take() else { return };
+        let folder = self.folder.clone();
+        let remove = move || {
+            let path = directory.path().to_owned();
+            if let Err(error) = directory.close() {
+                tracing::warn!(%error, "{} can't be removed: {error}; remove it by hand", path.display());
+            }
+            drop(folder);
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_no_runtime) => remove(),
+        }
+    }
+}
+
+/// Removes what processes have left that are gone. What can't be looked at belongs to another user, who does the same.
+fn remove_abandoned(temporary: &Path) {
+    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_old = || {
+            let modified = entry.metadata().and_then(|found| found.modified());
+            modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= YOUNG))
+        };
+        if !name.to_string_lossy().starts_with(PREFIX) || !is_old() {
+            continue;
+        }
+        let Ok(directory) = File::open(&path) else { continue };
+        if directory.try_lock().is_ok() {
+            match fs::remove_dir_all(&path) {
+                Ok(()) => tracing::info!("removed {}, which a runtime that is gone had left", path.display()),
+                Err(error) => tracing::warn!(%error, "{} can't be removed: {error}", path.display()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_a_process_that_is_gone_has_left_is_removed_and_nothing_else() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = |name: &str, age: Duration| {
+            let path = temporary.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("file"), "kept").unwrap();
+            File::open(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+            path
+        };
+        let left = folder("warren-scratch.left", 2 * YOUNG);
+        let (young, other) = (folder("warren-scratch.young", Duration::ZERO), folder("other", 2 * YOUNG));
+        let used = folder("warren-scratch.used", 2 * YOUNG);
+        let lock = File::open(&used).unwrap();
+        lock.lock().unwrap();
+
+        remove_abandoned(temporary.path());
+        assert!(!left.exists());
+        assert!([&young, &other, &used].iter().all(|path| path.join("file").exists()));
+        drop(lock);
+        remove_abandoned(temporary.path());
+        assert!(!used.exists());
+    }
+
+    #[test]
+    fn the_directories_of_a_process_are_gone_with_the_last_of_them() {
+        let scratches = Scratches::default();
+        let (one, two) = (scratches.make().unwrap(), scratches.make().unwrap());
+        let (first, second) = (one.path().unwrap().to_owned(), two.path().unwrap().to_owned());
+        assert!(first != second && first.parent() == second.parent());
+        drop(one);
+        assert!(!first.exists() && second.exists());
+        drop(scratches);
+        drop(two);
+        assert!(!second.parent().unwrap().exists());
+    }
+}
