@@ -5,6 +5,9 @@
 //! Uses RABBITMQ_URL and DATABASE_URL, and both must be there for this alone: it starts `warren run` on them, which
 //! consumes what is queued there, and counts every row. `make bench` makes a virtual host and a database for it.
 
+#[path = "../tests/support/guest.rs"]
+mod guest;
+
 use std::{
     error::Error,
     fs,
@@ -35,7 +38,8 @@ async fn main() -> Result<()> {
     let (rabbitmq, postgres) = (std::env::var("RABBITMQ_URL")?, std::env::var("DATABASE_URL")?);
     burn_down("RabbitMQ and Postgres, tasks with a message id", count, true, &rabbitmq, &postgres).await?;
     burn_down("RabbitMQ and Postgres, tasks without", count, false, &rabbitmq, &postgres).await?;
-    one_at_a_time(200, &rabbitmq, &postgres).await?;
+    one_at_a_time(200, 0, &rabbitmq, &postgres).await?;
+    one_at_a_time(200, 4, &rabbitmq, &postgres).await?;
     burn_down_in_process(count).await
 }
 
@@ -55,7 +59,7 @@ struct Warren(Child);
 
 impl Warren {
     fn start(command: &mut Command) -> Result<Self> {
-        command.env("WARREN_COMPONENTS_URL", components()?).env("WARREN_HTTP_ADDR", "127.0.0.1:0");
+        command.env("WARREN_HTTP_ADDR", "127.0.0.1:0");
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let stderr = child.stderr.take().ok_or("no stderr")?;
@@ -88,6 +92,7 @@ impl Drop for Warren {
     fn drop(&mut self) {
         // It has ended by itself, as a rule.
         let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -100,10 +105,10 @@ async fn publisher(rabbitmq: &str) -> Result<(std::sync::Arc<event_driven::lapin
     Ok((connection, publisher))
 }
 
-fn task(n: usize, with_id: bool) -> Result<TaskRequest> {
+fn task(name: &str, n: usize, with_id: bool) -> Result<TaskRequest> {
     Ok(TaskRequest {
-        routing_key: "routing.task.run.echo".into(),
-        task_name: "echo".parse()?,
+        routing_key: format!("routing.task.run.{name}"),
+        task_name: name.parse()?,
         payload: format!(r#"{{"n":{n},"text":"a task of some eighty bytes, as one of this kind has"}}"#).parse()?,
         producer_app: "bench".parse()?,
         correlation_id: Uuid::now_v7().to_string().parse()?,
@@ -115,8 +120,8 @@ fn task(n: usize, with_id: bool) -> Result<TaskRequest> {
     })
 }
 
-async fn completed(database: &Database) -> Result<usize> {
-    let sql = "SELECT count(*) AS n FROM task_store WHERE status = 'COMPLETED'";
+async fn count(database: &Database, status: &str) -> Result<usize> {
+    let sql = format!("SELECT count(*) AS n FROM task_store WHERE status = '{status}'");
     let connection = database.connection();
     let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
     let n: i64 = row.ok_or("no row")?.try_get("", "n")?;
@@ -127,7 +132,7 @@ async fn completed(database: &Database) -> Result<usize> {
 async fn wait_until_done(database: &Database, warren: &Warren, count: usize, what: &str) -> Result<()> {
     let (started, mut first) = (Instant::now(), None);
     loop {
-        let done = completed(database).await?;
+        let done = self::count(database, "COMPLETED").await?;
         if done > 0 && first.is_none() {
             first = Some((started.elapsed(), done));
         }
@@ -160,25 +165,37 @@ async fn burn_down(what: &str, count: usize, with_id: bool, rabbitmq: &str, post
     stream::iter(0..count)
         .map(|n| Ok::<_, Box<dyn Error>>((n, publisher.clone())))
         .try_for_each_concurrent(512, |(n, publisher)| async move {
-            Ok(publisher.publish(Publication::of_task(&task(n, with_id)?)).await?)
+            Ok(publisher.publish(Publication::of_task(&task("echo", n, with_id)?)).await?)
         })
         .await?;
     println!("published with confirms: {:.0}/s", count as f64 / started.elapsed().as_secs_f64());
-    let warren = Warren::start(Command::new(binary()?).arg("run"))?;
+    let warren = Warren::start(Command::new(binary()?).arg("run").env("WARREN_COMPONENTS_URL", components()?))?;
     wait_until_done(&database, &warren, count, what).await?;
     warren.stop()?;
     database.close().await;
     Ok(())
 }
 
-/// From the publish to the answer, which is given after the row is committed.
-async fn one_at_a_time(count: usize, rabbitmq: &str, postgres: &str) -> Result<()> {
+/// From the publish to the answer, which is given after the row is committed; beside so many guests that never end.
+async fn one_at_a_time(count: usize, endless: usize, rabbitmq: &str, postgres: &str) -> Result<()> {
     use event_driven::lapin::{
         options::{BasicConsumeOptions, QueueDeclareOptions},
         types::FieldTable,
     };
-    let warren = Warren::start(Command::new(binary()?).arg("run"))?;
+    let folder = tempfile::tempdir()?;
+    fs::copy(components()?.join("echo.wasm"), folder.path().join("echo.wasm"))?;
+    fs::write(folder.path().join("endless.wasm"), guest::guest("(loop (br 0)) (unreachable)"))?;
+    fs::write(folder.path().join("endless.toml"), "[limits]\ntimeout = '5m'\ncpu = '5m'\n")?;
+    let mut run = Command::new(binary()?);
+    let warren = Warren::start(run.arg("run").env("WARREN_COMPONENTS_URL", folder.path()))?;
+    let database = Database::connect(&DatabaseConfig::new(postgres)).await?;
     let (connection, publisher) = publisher(rabbitmq).await?;
+    for n in 0..endless {
+        publisher.publish(Publication::of_task(&task("endless", n, false)?)).await?;
+    }
+    while self::count(&database, "RUNNING").await? < endless {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
     let channel = connection.create_channel().await?;
     let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
@@ -186,7 +203,7 @@ async fn one_at_a_time(count: usize, rabbitmq: &str, postgres: &str) -> Result<(
     let mut answers = channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default()).await?;
     let mut micros = Vec::new();
     for n in 0..count + 20 {
-        let mut request = task(n, true)?;
+        let mut request = task("echo", n, true)?;
         request.reply_to = Some(queue.name().as_str().parse()?);
         let started = Instant::now();
         publisher.publish(Publication::of_task(&request)).await?;
@@ -198,11 +215,15 @@ async fn one_at_a_time(count: usize, rabbitmq: &str, postgres: &str) -> Result<(
     }
     micros.sort_unstable();
     let at = |share: usize| micros.get((micros.len() - 1) * share / 100).copied().unwrap_or_default();
-    println!("one at a time, publish to answer after commit: p50 {} µs, p99 {} µs", at(50), at(99));
-    warren.stop()?;
-    let database = Database::connect(&DatabaseConfig::new(postgres)).await?;
+    println!(
+        "one at a time beside {endless} guests that never end, publish to answer after commit: p50 {} µs, p99 {} µs",
+        at(50),
+        at(99)
+    );
+    // At once: those that never end would have their grace.
+    drop(warren);
     let sql = "SELECT percentile_disc(array[0.5, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at) * 1e6) \
-               ::text AS p FROM (SELECT * FROM task_store ORDER BY created_at DESC LIMIT 200) AS newest";
+               ::text AS p FROM (SELECT * FROM task_store WHERE task_name = 'echo' ORDER BY created_at DESC LIMIT 200) AS newest";
     let connection = database.connection();
     let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
     let p: String = row.ok_or("no row")?.try_get("", "p")?;
@@ -232,7 +253,9 @@ async fn burn_down_in_process(count: usize) -> Result<()> {
     let rows: Vec<_> = rows.collect::<Result<_>>()?;
     futures_util::future::try_join_all(rows.into_iter().map(|row| recorder.record(row))).await?;
     recorder.stop(Duration::from_secs(10)).await;
-    let warren = Warren::start(Command::new(binary()?).arg("dev").arg("--data").arg(folder.path()))?;
+    let mut dev = Command::new(binary()?);
+    let dev = dev.arg("dev").arg("--data").arg(folder.path()).env("WARREN_COMPONENTS_URL", components()?);
+    let warren = Warren::start(dev)?;
     wait_until_done(&database, &warren, count, "warren dev: broker in process and SQLite").await?;
     warren.stop()
 }
