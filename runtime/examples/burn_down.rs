@@ -238,7 +238,7 @@ async fn burn_down_in_process(count: usize) -> Result<()> {
     let database = Database::connect(&DatabaseConfig::new(url)).await?;
     database.migrate().await?;
     let rows = (0..count).map(|n| {
-        let request = task(n, true)?;
+        let request = task("echo", n, true)?;
         let message_id = request.message_id.as_ref().ok_or("has an id")?;
         let mut row = TaskRow::new(warren::service::id_of_message(&request.producer_app, message_id), Utc::now());
         row.task_name = Some("echo".into());
