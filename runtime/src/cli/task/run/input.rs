@@ -60,7 +60,9 @@ impl Source {
             }
             Self::Store(name) => {
                 let url = &config.components.url;
-                let store = ComponentStore::open(url)?;
+                let by_path =
+                    || format!("{name} is looked for in the store; a file is named by its path: ./{name}.wasm");
+                let store = ComponentStore::open(url).with_context(by_path)?;
                 let missing = || {
                     format!(
                         "there is no component {name} in {url}; `warren component push` puts one there, and a file is named \

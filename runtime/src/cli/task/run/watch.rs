@@ -43,8 +43,9 @@ impl Watch {
         let (mut names, mut folders) = (BTreeSet::<OsString>::new(), BTreeSet::new());
         for file in files {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let found = folder.canonicalize();
-            folders.insert(found.with_context(|| format!("{} can't be watched: its folder", file.display()))?);
+            let missing =
+                || format!("{} can't be watched, there is no folder {}: build first", file.display(), folder.display());
+            folders.insert(folder.canonicalize().with_context(missing)?);
             names.extend(file.file_name().map(Into::into));
         }
         let (sender, told) = mpsc::channel(WAITING);
