@@ -14,6 +14,7 @@ mod granted;
 mod guest;
 mod guest_log;
 mod http;
+mod imports;
 mod ledger;
 mod limiter;
 mod meter;
@@ -23,14 +24,16 @@ mod scratch;
 
 use std::{fmt, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use event_driven::message::JsonText;
 use humantime::format_duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
     context::TaskInfo,
     engine::{EngineError, EngineSettings},
+    imports::{Standing, imports},
     program::{Program, ProgramError},
     running::Running,
 };
@@ -149,8 +152,25 @@ impl Sandbox {
 
     /// Executes `program` in `slot`, which is one of its own. Never panics, and takes no longer than the timeout.
     pub fn execute(&self, slot: Slot, program: Arc<Program>, call: Call) -> Running {
-        let interrupted = self.interrupted.clone();
         let log = GuestLog::new(program.manifest().limits.log);
+        self.spawn(slot, program, call, log)
+    }
+
+    /// [`Sandbox::execute`], and all that the guest writes is sent to `listener` as it is written. Its queue grows to no more
+    /// than the guest's limit of output and one write beyond.
+    pub fn execute_heard(
+        &self,
+        slot: Slot,
+        program: Arc<Program>,
+        call: Call,
+        listener: UnboundedSender<Bytes>,
+    ) -> Running {
+        let log = GuestLog::heard(program.manifest().limits.log, listener);
+        self.spawn(slot, program, call, log)
+    }
+
+    fn spawn(&self, slot: Slot, program: Arc<Program>, call: Call, log: GuestLog) -> Running {
+        let interrupted = self.interrupted.clone();
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
         let execution = self.executor.spawn(async move {
             // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,

@@ -143,20 +143,46 @@ fn a_new_component_compiles_and_runs() {
     let (code, stdout, stderr) =
         run(warren().current_dir(folder.path()).args(["component", "new", "hello", "--sdk"]).arg(sdk));
     assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.contains("warren component push hello/target/wasm32-wasip2/release/hello.wasm"), "{stdout}");
+    for next in ["component build --path hello", "task run hello/target/wasm32-wasip2/release/hello.wasm"] {
+        assert!(stdout.contains(next), "{stdout}");
+    }
     let crate_folder = folder.path().join("hello");
-    // The profile of the project's own components, whose dependencies are compiled already.
+    // What is compiled is shared by all runs of the test, and not optimised: that is not what it looks at.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-component");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--offline", "--target", "wasm32-wasip2"]).env("CARGO_TARGET_DIR", &target);
     // The lock file of the project knows every version that is needed, and what is needed is downloaded.
     std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock"), crate_folder.join("Cargo.lock"))
         .unwrap();
-    let (code, _, stderr) = run(build.current_dir(&crate_folder));
+    let base = || {
+        let mut command = warren();
+        command.current_dir(folder.path()).env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", &target);
+        command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
+        command
+    };
+    let build = || run(base().args(["component", "build", "--path", "hello"]));
+    let wasm = target.join("wasm32-wasip2/release/hello.wasm");
+    let beside = wasm.with_extension("toml");
+    let (code, stdout, stderr) = build();
     assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("Finished `release` profile"), "cargo's own output is shown: {stderr}");
+    assert_eq!(stdout.lines().next().map(Path::new), Some(wasm.canonicalize().unwrap().as_path()), "{stdout}");
+    assert!(
+        stdout.contains("imports   warren:task@0.1.0: types") && stdout.contains("from component.toml"),
+        "{stdout}"
+    );
+    let of_crate = crate_folder.join("component.toml");
+    assert_eq!(std::fs::read(&beside).unwrap(), std::fs::read(&of_crate).unwrap());
+    std::fs::remove_file(&of_crate).unwrap();
+    let (code, stdout, stderr) = build();
+    assert!(code == 0 && stderr.contains("hello.toml is removed") && !beside.exists(), "{stdout}{stderr}");
+    let (code, stdout, stderr) = run(base().args(["component", "check"]).arg(&wasm));
+    assert!(code == 0 && stdout.contains("can be used, without a manifest"), "{stdout}{stderr}");
+    let (code, stdout, stderr) = run(base().args(["task", "run"]).arg(&wasm).args(["--payload", r#"{"who":"world"}"#]));
+    assert_eq!((code, stdout.as_str()), (0, "{\"greeting\":\"Hello, world!\"}\n"), "{stderr}");
+    std::fs::write(crate_folder.join("src/lib.rs"), "nonsense").unwrap();
+    let (code, _, stderr) = build();
+    assert!(code == 1 && stderr.contains("cargo could not build") && stderr.contains("nonsense"), "{stderr}");
 
-    let wasm = target.join("wasm32-wasip2/debug/hello.wasm");
-    let (code, _, stderr) = run(warren().current_dir(folder.path()).args(["component", "push"]).arg(wasm));
+    let (code, _, stderr) = run(warren().current_dir(folder.path()).args(["component", "push"]).arg(&wasm));
     assert_eq!(code, 0, "{stderr}");
     let mut command = warren();
     command.arg("dev").current_dir(folder.path());
@@ -187,12 +213,15 @@ fn every_help_text_has_examples() {
         &["run"],
         &["dev"],
         &["task", "publish"],
+        &["task", "run"],
         &["task", "list"],
         &["task", "show"],
         &["task", "logs"],
         &["event", "publish"],
         &["event", "list"],
         &["component", "new"],
+        &["component", "build"],
+        &["component", "check"],
         &["component", "push"],
         &["component", "list"],
         &["component", "show"],

@@ -30,7 +30,7 @@ pub(super) fn heading(attempt: &Value) -> String {
 }
 
 /// What a receipt says, in words.
-fn used(receipt: &Value) -> Vec<String> {
+pub(super) fn used(receipt: &Value) -> Vec<String> {
     let Some(cpu) = receipt.get("cpu_us").and_then(Value::as_u64) else { return Vec::new() };
     let bytes = |of: &Value, name| ByteSize(of.get(name).and_then(Value::as_u64).unwrap_or_default());
     let wall = receipt.get("wall_us").and_then(Value::as_u64).map(output::duration).unwrap_or_default();

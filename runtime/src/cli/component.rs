@@ -1,18 +1,16 @@
-//! `warren component`: start a component of your own, upload it, see what is there.
+//! `warren component`: write, build and check a component of your own, upload it, see what is there.
 
+mod build;
+mod check;
+mod new;
 mod push;
 mod show;
+mod verdict;
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::Subcommand;
-use event_driven::names::TaskName;
 use serde_json::json;
 
 use super::{output, settings};
@@ -24,10 +22,14 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Write the crate of a new component into a folder of its name
-    #[command(
-        after_help = "Examples:\n  warren component new resize\n  warren component new resize --sdk ../warren/tasks-wasm/sdk"
-    )]
-    New(New),
+    #[command(after_help = new::HELP)]
+    New(new::Args),
+    /// Build the component whose crate is in this folder
+    #[command(after_help = build::HELP)]
+    Build(build::Args),
+    /// Check whether a runtime would take a component, and show what its imports come to
+    #[command(after_help = check::HELP)]
+    Check(check::Args),
     /// Check a component and put it where the runtimes find it
     #[command(after_help = push::HELP)]
     Push(push::Args),
@@ -43,16 +45,6 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct New {
-    /// The component's name, under which tasks ask for it
-    name: TaskName,
-    /// Where the crate `warren-task` lies. Without it: `tasks-wasm/sdk` of the checkout around this folder, else the
-    /// released version
-    #[arg(long, value_name = "DIR")]
-    sdk: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct List {
     #[command(flatten)]
     output: output::Output,
@@ -60,59 +52,15 @@ pub(super) struct List {
 
 pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::New(args) => new(args)?,
+        Command::New(args) => new::execute(args)?,
+        Command::Build(args) => build::execute(file, args).await?,
+        Command::Check(args) => return check::execute(file, args).await,
         Command::Push(args) => push::execute(file, args).await?,
         Command::List(args) => list(file, args).await?,
         Command::Show(args) => show::execute(file, args).await?,
         Command::Schema => output::print_json(manifest::schema().as_value())?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The files of a new crate. `{{name}}` and `{{warren_task}}` are filled in.
-const TEMPLATE: [(&str, &str); 4] = [
-    ("Cargo.toml", include_str!("../../../tasks-wasm/template/Cargo.toml")),
-    ("src/lib.rs", include_str!("../../../tasks-wasm/template/src/lib.rs")),
-    ("README.md", include_str!("../../../tasks-wasm/template/README.md")),
-    (".gitignore", include_str!("../../../tasks-wasm/template/.gitignore")),
-];
-
-fn new(args: &New) -> anyhow::Result<()> {
-    let name = args.name.as_str();
-    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.contains('.') {
-        bail!("{name} can't be the name of a crate: begin with a small letter, and use no dot");
-    }
-    let folder = Path::new(name);
-    if folder.exists() {
-        bail!("{name} is there already");
-    }
-    let sdk = match &args.sdk {
-        Some(sdk) => Some(sdk.canonicalize().with_context(|| format!("--sdk {}", sdk.display()))?),
-        None => surrounding_sdk()?,
-    };
-    let dependency = match sdk {
-        Some(sdk) => format!("{{ path = {:?} }}", sdk.display().to_string()),
-        None => format!("{:?}", env!("CARGO_PKG_VERSION")),
-    };
-    for (path, text) in TEMPLATE {
-        let path = folder.join(path);
-        let text = text.replace("{{name}}", name).replace("{{warren_task}}", &dependency);
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
-    }
-    let file = name.replace('-', "_");
-    output::print_text(&format!(
-        "{name}/ is a component that works. Next:\n  cargo build --release --target wasm32-wasip2 --manifest-path {name}/Cargo.toml\n  \
-         warren component push {name}/target/wasm32-wasip2/release/{file}.wasm\n  \
-         warren task publish {file} --payload '{{\"who\":\"world\"}}' --wait"
-    ))?;
-    Ok(())
-}
-
-/// `tasks-wasm/sdk` of this folder or of one around it.
-fn surrounding_sdk() -> io::Result<Option<PathBuf>> {
-    let here = std::env::current_dir()?;
-    Ok(here.ancestors().map(|folder| folder.join("tasks-wasm/sdk")).find(|sdk| sdk.join("Cargo.toml").is_file()))
 }
 
 async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<()> {

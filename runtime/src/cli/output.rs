@@ -59,11 +59,22 @@ pub(super) fn print_text(text: &str) -> std::io::Result<()> {
     }
 }
 
+/// Tells a person something beside a command's output: a line on stderr.
+pub(super) fn tell(text: &str) -> std::io::Result<()> {
+    writeln!(anstream::stderr().lock(), "{text}")
+}
+
+/// Tells a person of something that may be wrong, and is no error.
+pub(super) fn print_warning(text: &str) -> std::io::Result<()> {
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    tell(&format!("{style}warning:{style:#} {text}"))
+}
+
 /// A task's status, or what a check found, in its colour.
 pub(super) fn styled(status: &str) -> String {
     let colour = match status {
-        "COMPLETED" | "ok" | "right" | "declared" => AnsiColor::Green,
-        "FAILED" | "CANCELLED" | "WRONG" | "missing" | "unusable" => AnsiColor::Red,
+        "COMPLETED" | "ok" | "right" | "declared" | "provided" | "granted" => AnsiColor::Green,
+        "FAILED" | "CANCELLED" | "WRONG" | "missing" | "unusable" | "not provided" => AnsiColor::Red,
         _ => AnsiColor::Yellow,
     };
     let style = Style::new().fg_color(Some(colour.into()));
@@ -72,6 +83,12 @@ pub(super) fn styled(status: &str) -> String {
 
 /// Prints an error with its causes, and gives the exit code.
 pub(super) fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    print_error(error);
+    ExitCode::from(code)
+}
+
+/// Prints an error with its causes.
+pub(super) fn print_error(error: &anyhow::Error) {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let mut text = format!("{style}error:{style:#} {error}");
     for cause in error.chain().skip(1) {
@@ -83,7 +100,6 @@ pub(super) fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
     }
     // Nobody is left to tell where stderr is closed.
     let _ = writeln!(anstream::stderr().lock(), "{text}");
-    ExitCode::from(code)
 }
 
 /// A time as people read it, without its fraction.

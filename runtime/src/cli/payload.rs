@@ -18,5 +18,9 @@ pub(super) fn read(payload: &str) -> anyhow::Result<Box<RawValue>> {
         }
         (text, None) => (text.to_owned(), "--payload"),
     };
-    serde_json::from_str(&text).with_context(|| format!("{origin} is no JSON"))
+    let wrong = || match origin {
+        "--payload" => r#"--payload is no JSON: write it as '{"a":1}', or @FILE, or - for stdin"#.to_owned(),
+        _ => format!("{origin} is no JSON"),
+    };
+    serde_json::from_str(&text).with_context(wrong)
 }

@@ -105,7 +105,7 @@ pub(super) fn engine_settings(config: &Config) -> anyhow::Result<EngineSettings>
 }
 
 /// Where compiled code is kept. A cache that can't be used costs time at each start and nothing else.
-fn compile_cache(config: &Config) -> Option<CompileCache> {
+pub(super) fn compile_cache(config: &Config) -> Option<CompileCache> {
     let directory = match config.components.cache.as_os_str().is_empty() {
         false => config.components.cache.clone(),
         true => user_cache()?.join("warren"),

@@ -1,4 +1,6 @@
-//! `warren task`: ask for a task, list tasks, show one, read what its guests have written.
+//! `warren task`: ask for a task, run one here, list tasks, show one, read what its guests have written.
+
+mod run;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -16,6 +18,9 @@ pub(super) enum Command {
     /// Ask for a task: on RABBITMQ_URL, or over HTTP where that is not set
     #[command(after_help = PUBLISH_HELP)]
     Publish(Publish),
+    /// Run a component here and now, in the sandbox of the runtime, without broker and database
+    #[command(after_help = run::HELP)]
+    Run(run::Args),
     /// List tasks, newest first: from DATABASE_URL, or over HTTP where that is not set
     #[command(
         after_help = "Examples:\n  warren task list\n  warren task list --status failed --limit 10\n  warren task list --name echo --output json"
@@ -128,6 +133,7 @@ fn status(text: &str) -> Result<TaskStatus, String> {
 pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Publish(args) => publish(file, args).await.or_else(|error| Ok(output::fail(&error, 2))),
+        Command::Run(args) => run::execute(file, args).await.or_else(|error| Ok(output::fail(&error, 2))),
         Command::List(args) => list(file, args).await,
         Command::Show(args) => show(file, args).await,
         Command::Logs(args) => logs::execute(file, args).await,

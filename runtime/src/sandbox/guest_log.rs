@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use bytesize::ByteSize;
-use tokio::io::AsyncWrite;
+use tokio::{io::AsyncWrite, sync::mpsc::UnboundedSender};
 use wasmtime_wasi::{
     async_trait,
     cli::{IsTerminal, StdoutStream},
@@ -35,6 +35,8 @@ const WRITE_PERMIT: usize = 64 * 1024;
 pub(super) struct GuestLog {
     written: Arc<Mutex<Written>>,
     limit: u64,
+    /// Who hears all of it.
+    listener: Option<UnboundedSender<Bytes>>,
 }
 
 #[derive(Default)]
@@ -45,7 +47,12 @@ struct Written {
 
 impl GuestLog {
     pub(super) fn new(limit: ByteSize) -> Self {
-        Self { written: Arc::default(), limit: limit.as_u64() }
+        Self { written: Arc::default(), limit: limit.as_u64(), listener: None }
+    }
+
+    /// The same, and everything is sent to `listener` too.
+    pub(super) fn heard(limit: ByteSize, listener: UnboundedSender<Bytes>) -> Self {
+        Self { listener: Some(listener), ..Self::new(limit) }
     }
 
     /// The kept end of the output, and how much there was.
@@ -74,6 +81,10 @@ impl GuestLog {
     }
 
     fn append(&self, bytes: &[u8]) {
+        if let Some(listener) = self.listener.as_ref().filter(|_| !self.is_too_long()) {
+            // Who listens no more has heard enough.
+            let _ = listener.send(Bytes::copy_from_slice(bytes));
+        }
         let mut written = self.lock();
         written.bytes = written.bytes.saturating_add(bytes.len() as u64);
         let (_, new) = bytes.split_at(bytes.len().saturating_sub(KEPT));

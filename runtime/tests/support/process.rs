@@ -38,6 +38,20 @@ pub fn components() -> PathBuf {
     folder
 }
 
+/// The compiled component that tries what it must not be able to do.
+pub fn attacker() -> PathBuf {
+    let folder = std::env::var_os("WARREN_TEST_GUESTS").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| components().with_file_name("guests"));
+    let file = folder.join("attacker.wasm");
+    assert!(file.is_file(), "there is no {}: run `tasks-wasm/build.sh guests attacker`", file.display());
+    file.canonicalize().unwrap_or(file)
+}
+
+/// Where tests keep compiled code, so that each component is compiled once.
+pub fn compiled() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled")
+}
+
 /// Lines that a process has written to its stderr, shared with the thread that reads them.
 #[derive(Default)]
 struct Log {

@@ -70,9 +70,12 @@
 //! **4. The component.**
 //!
 //! ```sh
-//! rustup target add wasm32-wasip2
-//! cargo build --release --target wasm32-wasip2
+//! warren component build      # in the crate's folder; says what to install where something is missing
+//! warren task run target/wasm32-wasip2/release/reserve_stock.wasm --payload '{"sku": "cup", "quantity": 2}'
 //! ```
+//!
+//! The second line executes it in the sandbox of the runtime, and needs no service. What it may use and reach stands in
+//! `component.toml` beside `Cargo.toml`.
 //!
 //! **5. A runtime, the upload, a task.** `warren dev` needs nothing installed. Start it in the same folder, leave it
 //! running, and open a second terminal there: the upload goes into the folder `components`, which it watches.

@@ -10,11 +10,10 @@ use bytes::Bytes;
 use bytesize::ByteSize;
 use event_driven::names::TaskName;
 
+use super::verdict::examine;
 use crate::{
-    cli::{output, settings, start},
-    components::{Compiler, ComponentStore, Digest},
-    config::Config,
-    sandbox::{EngineSettings, Sandbox},
+    cli::{manifest_file::ManifestFile, output, settings},
+    components::ComponentStore,
 };
 
 pub(super) const HELP: &str = "\
@@ -48,16 +47,16 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
         }
     };
     let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
-    let manifest = manifest(&config, args)?;
-    let digest =
-        check(&config, bytes.clone()).await.with_context(|| format!("{path} can't be a component of warren"))?;
+    let manifest = ManifestFile::find(&args.file, args.manifest.as_deref())?;
+    let verdict = examine(&config, bytes.clone(), manifest.as_ref()).await?;
+    let digest = verdict.digest_if_usable(&path.to_string())?;
     let size = ByteSize(bytes.len() as u64);
     let store = ComponentStore::open_or_create(url)?;
     let told = match manifest {
-        Some((path, text)) => {
+        Some(ManifestFile { origin, text }) => {
             // First, so that no task is executed with the new code and the grants of the old one.
             store.put_manifest(&name, text).await?;
-            format!("with the manifest {}", path.display())
+            format!("with the manifest {origin}")
         }
         None if store.manifest(&name).await?.is_some() => "with the manifest that it had".to_owned(),
         None => "without a manifest".to_owned(),
@@ -65,23 +64,4 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     store.put(&name, bytes).await?;
     output::print_text(&format!("{name} is in {url} ({size}, {digest}, {told})"))?;
     Ok(())
-}
-
-/// The manifest that was asked for or lies beside the component, within the operator's bounds.
-fn manifest(config: &Config, args: &Args) -> anyhow::Result<Option<(PathBuf, String)>> {
-    let beside = || Some(args.file.with_extension("toml")).filter(|path| path.is_file());
-    let Some(path) = args.manifest.clone().or_else(beside) else { return Ok(None) };
-    let text = fs::read_to_string(&path).with_context(|| format!("the manifest {} can't be read", path.display()))?;
-    let read = config.to_bounds().read(&text);
-    read.with_context(|| format!("the manifest {} can't be used", path.display()))?;
-    Ok(Some((path, text)))
-}
-
-/// Does what a runtime does when it loads the file. Without its manifest: secrets are the runtime's to read.
-async fn check(config: &Config, bytes: Bytes) -> anyhow::Result<Digest> {
-    let settings = start::engine_settings(config)?;
-    let sandbox = Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, ..settings })?;
-    let (digest, component) = Compiler::new(sandbox.engine().clone(), None).compile(bytes).await?;
-    sandbox.prepare(&component, config.to_bounds().without_manifest())?;
-    Ok(digest)
 }

@@ -1,0 +1,120 @@
+//! `warren component check`: whether a runtime would take a component, and what its imports come to. Offline.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use bytesize::ByteSize;
+use serde_json::{Value, json};
+
+use super::verdict::{Verdict, examine};
+use crate::{
+    cli::{
+        manifest_file::ManifestFile,
+        output::{self, Format, Output},
+        settings,
+    },
+    sandbox::Standing,
+};
+
+pub(super) const HELP: &str = "\
+Does what a runtime does when it loads the component, and holds the manifest against [limits], [ceiling] and [allow] of the
+settings: use those that the runtimes use. Reads no secret. What is not granted is no fault: a component that imports it finds
+nothing there.
+
+Exits with 0 if a runtime with these settings would take it, else with 1.
+
+Examples:
+  warren component check target/wasm32-wasip2/release/resize.wasm
+  warren component check resize.wasm --manifest resize.toml --output json";
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The component, compiled for wasm32-wasip2
+    file: PathBuf,
+    /// Its limits and grants. Without it, the file beside FILE that ends in .toml, if there is one
+    #[arg(long, value_name = "FILE.toml")]
+    manifest: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
+    let config = settings::load(file, Vec::new())?.config;
+    let path = args.file.display().to_string();
+    let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
+    let size = bytes.len() as u64;
+    let manifest = ManifestFile::find(&args.file, args.manifest.as_deref())?;
+    let verdict = examine(&config, bytes, manifest.as_ref()).await?;
+    match args.output.output {
+        Format::Json => output::print_json(&json(&path, size, manifest.as_ref(), &verdict))?,
+        Format::Table => print(&path, size, manifest.as_ref(), &verdict)?,
+    }
+    Ok(if verdict.is_usable() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(path: &str, size: u64, manifest: Option<&ManifestFile>, verdict: &Verdict) -> std::io::Result<()> {
+    if !verdict.imports.is_empty() {
+        let row = |(import, standing): &(String, Standing)| {
+            vec![output::harmless(import), output::styled(state(standing)), by(standing)]
+        };
+        Output { output: Format::Table }.print(&["import", "state", "by"], &verdict.imports, row, |_| Value::Null)?;
+        output::print_text("")?;
+    }
+    let told = manifest.map_or_else(|| "without a manifest".to_owned(), |file| format!("with {}", file.origin));
+    match verdict.is_usable() {
+        true => output::print_text(&format!("{path} can be used, {told} ({})", ByteSize(size))),
+        false => {
+            output::print_text(&format!("{path} can't be used, {told}:"))?;
+            verdict
+                .problems
+                .iter()
+                .try_for_each(|problem| output::print_text(&format!("  {}", output::harmless(problem))))
+        }
+    }
+}
+
+fn json(path: &str, size: u64, manifest: Option<&ManifestFile>, verdict: &Verdict) -> Value {
+    let imports = verdict.imports.iter().map(|(import, standing)| {
+        let (granted_by, lines): (&[_], &[_]) = match standing {
+            Standing::Granted(keys) => (keys, &[]),
+            Standing::NotGranted { lines } => (&[], lines),
+            Standing::Provided | Standing::NeverGranted | Standing::NotProvided => (&[], &[]),
+        };
+        json!({ "import": import, "state": state(standing), "granted_by": granted_by, "would_grant": lines })
+    });
+    json!({
+        "file": path,
+        "size_bytes": size,
+        "digest": verdict.digest.as_ref().map(|digest| digest.as_str()),
+        "manifest": manifest.map(|file| &file.origin),
+        "usable": verdict.is_usable(),
+        "problems": verdict.problems,
+        "imports": imports.collect::<Vec<_>>(),
+    })
+}
+
+fn state(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Provided => "provided",
+        Standing::Granted(_) => "granted",
+        Standing::NotGranted { .. } => "not granted",
+        Standing::NeverGranted => "never granted",
+        Standing::NotProvided => "not provided",
+    }
+}
+
+/// By what it is granted, or which line of the manifest would do that.
+fn by(standing: &Standing) -> String {
+    match standing {
+        Standing::Provided => String::new(),
+        Standing::Granted(keys) => format!("[grants] {}", keys.join(", ")),
+        Standing::NotGranted { lines } => format!("would: [grants] {}", lines.join(", or ")),
+        Standing::NeverGranted => "nothing: no guest has sockets; HTTP is granted by hosts".to_owned(),
+        Standing::NotProvided => "warren provides WASI 0.2 and warren:task 0.1".to_owned(),
+    }
+}

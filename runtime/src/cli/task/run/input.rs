@@ -1,0 +1,98 @@
+//! What an execution is made of: a component, its manifest and a payload, each from where the command line says.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use event_driven::{message::JsonText, names::TaskName};
+
+use crate::{
+    cli::{manifest_file::ManifestFile, payload},
+    components::ComponentStore,
+    config::Config,
+};
+
+/// Where a component is.
+pub(super) enum Source {
+    /// A file of an author's.
+    File(PathBuf),
+    /// The store, where a runtime would find it.
+    Store(TaskName),
+}
+
+/// All that an execution is made of. Where two are equal, there is nothing new to execute.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Input {
+    /// The component as messages name it: the path of its file, or its name.
+    pub(super) origin: String,
+    /// The task's name, as the guest is told it.
+    pub(super) task_name: String,
+    pub(super) component: Bytes,
+    pub(super) manifest: Option<ManifestFile>,
+    pub(super) payload: String,
+}
+
+impl Source {
+    /// A path, or the name of a component in the store.
+    pub(super) fn of(component: &str) -> anyhow::Result<Self> {
+        if component.contains('/') || component.ends_with(".wasm") {
+            return Ok(Self::File(component.into()));
+        }
+        let hint = || format!("{component:?} is no component's name; a file is named by its path: ./{component}");
+        Ok(Self::Store(component.parse().with_context(hint)?))
+    }
+
+    /// Reads everything. `payload` is as [`payload::read`] takes it.
+    pub(super) async fn read(&self, config: &Config, manifest: Option<&Path>, payload: &str) -> anyhow::Result<Input> {
+        let payload = payload::read(payload)?;
+        let payload = JsonText::new(payload.get()).context("the payload")?.as_str().to_owned();
+        match self {
+            Self::File(path) => {
+                let origin = path.display().to_string();
+                let missing = || format!("{origin} can't be read; `warren component build` makes one of a crate");
+                let component = Bytes::from(fs::read(path).with_context(missing)?);
+                let manifest = ManifestFile::find(path, manifest)?;
+                let task_name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(Input { origin, task_name, component, manifest, payload })
+            }
+            Self::Store(name) => {
+                let url = &config.components.url;
+                let by_path =
+                    || format!("{name} is looked for in the store; a file is named by its path: ./{name}.wasm");
+                let store = ComponentStore::open(url).with_context(by_path)?;
+                let missing = || {
+                    format!(
+                        "there is no component {name} in {url}; `warren component push` puts one there, and a file is named \
+                         by its path: ./{name}.wasm"
+                    )
+                };
+                let stored = store.head(name).await?.with_context(missing)?;
+                let component = store.read(&stored.name).await?;
+                let manifest = match manifest {
+                    Some(path) => ManifestFile::find(path, Some(path))?,
+                    None => {
+                        let text = store.manifest(&stored.name).await?;
+                        text.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text })
+                    }
+                };
+                Ok(Input { origin: name.to_string(), task_name: name.to_string(), component, manifest, payload })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_a_file_and_a_name_what_is_in_the_store() {
+        let is_file = |text| matches!(Source::of(text).unwrap(), Source::File(_));
+        assert!(is_file("./hello") && is_file("/tmp/x") && is_file("hello.wasm"));
+        assert!(!is_file("hello") && !is_file("my-task.v2"));
+        assert!(Source::of("..").err().unwrap().to_string().contains("./.."));
+    }
+}
