@@ -9,6 +9,7 @@
 
 mod cache;
 mod compile;
+mod digest;
 mod store;
 
 use std::{
@@ -23,7 +24,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     cache::CompileCache,
-    compile::{CompileError, Compiler, Digest},
+    compile::{ChildProcess, CompileError, CompileLimits, Compiler, Inside, Place, SUBCOMMAND, serve},
+    digest::Digest,
     store::{ComponentStore, StoreError, Stored},
 };
 

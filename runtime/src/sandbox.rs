@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     context::TaskInfo,
-    engine::{EngineError, EngineSettings},
+    engine::{EngineError, EngineSettings, compiling_engine},
     program::{Program, ProgramError},
     running::Running,
 };

@@ -14,13 +14,17 @@ use std::{
     time::Duration,
 };
 
+use bytesize::ByteSize;
 use guest::{component, guest};
 use tempfile::TempDir;
 use warren::{
-    components::{CompileCache, Compiler, ComponentStore, Components, Digest, Found},
+    components::{CompileCache, Compiler, ComponentStore, Components, Digest, Found, Place},
     config::Config,
     sandbox::{EngineSettings, Program, Sandbox},
 };
+
+/// More than any test needs.
+const ROOM: ByteSize = ByteSize::gib(1);
 
 /// Longer than any test: these tests look for themselves.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -31,7 +35,7 @@ fn sandbox() -> Sandbox {
 
 async fn load(folder: &Path, sandbox: &Sandbox, cache: Option<CompileCache>) -> Components<Program> {
     let store = ComponentStore::open(folder.to_str().unwrap()).unwrap();
-    let compiler = Compiler::new(sandbox.engine().clone(), cache);
+    let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, cache);
     Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), NEVER).await.unwrap()
 }
 
@@ -81,7 +85,7 @@ async fn compiled_code_is_kept_and_a_damaged_file_is_compiled_again() {
     write(&folder, "good.wasm", &guest("(unreachable)"));
     let directory = cache.path().join("compiled");
     let load_it = || async {
-        let components = load(folder.path(), &sandbox, Some(CompileCache::open(&directory).unwrap())).await;
+        let components = load(folder.path(), &sandbox, Some(CompileCache::open(&directory, ROOM).unwrap())).await;
         let found = components.find(&"good".parse().unwrap()).await;
         components.stop().await;
         assert!(matches!(found, Found::Ready(_)));
@@ -107,10 +111,10 @@ async fn compiled_code_is_kept_and_a_damaged_file_is_compiled_again() {
 fn a_cache_that_others_can_write_to_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
-    let told = CompileCache::open(folder.path()).unwrap_err().to_string();
-    assert!(told.contains("others may write to it (mode 777)") && told.contains("chmod 700"), "{told}");
+    let told = CompileCache::open(folder.path(), ROOM).unwrap_err().to_string();
+    assert!(told.contains("it is open to others (mode 777)") && told.contains("chmod 700"), "{told}");
     let made = folder.path().join("made");
-    CompileCache::open(&made).unwrap();
+    CompileCache::open(&made, ROOM).unwrap();
     assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
@@ -119,7 +123,7 @@ async fn tasks_that_run_keep_the_component_that_they_began_with() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
     write(&folder, "work.wasm", &guest("(unreachable)"));
     let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
-    let compiler = Compiler::new(sandbox.engine().clone(), None);
+    let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, None);
     let scan = Duration::from_millis(10);
     let components = Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), scan)
         .await
@@ -150,7 +154,7 @@ async fn a_manifest_is_read_with_its_component_and_again_when_it_changes() {
     write(&folder, "work.wasm", &guest("(unreachable)"));
     write(&folder, "work.toml", b"[limits]\nconcurrency = 3\n");
     let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
-    let compiler = Compiler::new(sandbox.engine().clone(), None);
+    let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, None);
     let (scan, bounds) = (Duration::from_millis(10), Config::default().to_bounds());
     let components = Components::load(store, compiler, Box::new(sandbox.preparer(bounds)), scan).await.unwrap();
     let name = "work".parse().unwrap();

@@ -12,6 +12,7 @@ use event_driven::{
 use super::{Config, QueueType};
 use crate::{
     broker::{BrokerConfig, InProcessLimits},
+    components::CompileLimits,
     lifecycle::DatabaseConfig,
     manifest::Bounds,
 };
@@ -68,6 +69,18 @@ impl Config {
     /// What manifests are held against.
     pub fn to_bounds(&self) -> Bounds {
         Bounds { defaults: self.limits.clone(), ceiling: self.ceiling.clone(), allow: self.allow.clone() }
+    }
+
+    /// What bounds compilations.
+    pub fn to_compile_limits(&self) -> CompileLimits {
+        let components = &self.components;
+        CompileLimits {
+            max_size: components.max_size,
+            time: components.compile_time,
+            memory: components.compile_memory,
+            max_code: components.memory,
+            concurrency: components.compile_concurrency,
+        }
     }
 
     /// What is declared on RabbitMQ.

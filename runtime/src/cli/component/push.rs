@@ -81,7 +81,7 @@ fn manifest(config: &Config, args: &Args) -> anyhow::Result<Option<(PathBuf, Str
 async fn check(config: &Config, bytes: Bytes) -> anyhow::Result<Digest> {
     let settings = start::engine_settings(config)?;
     let sandbox = Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, ..settings })?;
-    let (digest, component) = Compiler::new(sandbox.engine().clone(), None).compile(bytes).await?;
+    let (digest, component) = Compiler::new(sandbox.engine().clone(), start::compile_place(config)?, None).compile(bytes).await?;
     sandbox.prepare(&component, config.to_bounds().without_manifest())?;
     Ok(digest)
 }
