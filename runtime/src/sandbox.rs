@@ -40,6 +40,7 @@ use self::{
     guest_log::GuestLog,
     ledger::Ledger,
     meter::Metered,
+    program::Terms,
 };
 use crate::{
     manifest::{Bounds, Limits, Manifest},
@@ -49,6 +50,9 @@ use crate::{
 
 /// What wasmtime says when a guest hands more to the host in one call than it may: it has no type for that.
 const CALL_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Makes something of a compiled component, or says why that can't be.
+pub type Link<P> = Box<dyn Fn(&wasmtime::component::Component) -> Result<P, String> + Send + Sync>;
 
 /// The one engine, the threads that guests run on, and the places for guests.
 pub struct Sandbox {
@@ -117,21 +121,36 @@ impl Sandbox {
         component: &wasmtime::component::Component,
         manifest: Manifest,
     ) -> Result<Program, ProgramError> {
-        Program::new(&self.linker, component, manifest)
+        Program::new(&self.linker, component, Arc::new(Terms::new(manifest)?))
     }
 
-    /// [`Sandbox::prepare`] as a function of its own, for the registry of components to call with a manifest's text.
+    /// [`Sandbox::prepare`] in two steps, for the registry of components: a manifest's text gives the terms, and with them a
+    /// component becomes executable, each time that it is loaded.
     pub fn preparer(
         &self,
         bounds: Bounds,
-    ) -> impl Fn(&wasmtime::component::Component, Option<&str>) -> Result<Program, String> + Send + Sync + use<> {
+    ) -> impl Fn(Option<&str>) -> Result<Link<Program>, String> + Send + Sync + use<> {
         let linker = self.linker.clone();
-        move |component: &_, manifest: Option<&str>| {
-            let manifest = match manifest {
-                Some(text) => bounds.read(text).map_err(|error| format!("its manifest: {error}"))?,
-                None => bounds.without_manifest(),
-            };
-            Program::new(&linker, component, manifest).map_err(|error| error.to_string())
+        move |manifest: Option<&str>| {
+            let manifest = read_manifest(&bounds, manifest)?;
+            let terms = Arc::new(Terms::new(manifest).map_err(|error| error.to_string())?);
+            let linker = linker.clone();
+            Ok(Box::new(move |component: &_| {
+                Program::new(&linker, component, terms.clone()).map_err(|error| error.to_string())
+            }))
+        }
+    }
+
+    /// The same for who only wants to know whether a component could be executed, and has not the secrets that it is
+    /// granted.
+    pub fn fitter(&self, bounds: Bounds) -> impl Fn(Option<&str>) -> Result<Link<()>, String> + Send + Sync + use<> {
+        let linker = self.linker.clone();
+        move |manifest: Option<&str>| {
+            read_manifest(&bounds, manifest)?;
+            let linker = linker.clone();
+            Ok(Box::new(move |component: &_| {
+                program::fit(&linker, component).map(drop).map_err(|error| error.to_string())
+            }))
         }
     }
 
@@ -173,6 +192,13 @@ impl Sandbox {
 impl Execution {
     fn without_receipt(outcome: Outcome) -> Self {
         Self { outcome, receipt: Receipt::default() }
+    }
+}
+
+fn read_manifest(bounds: &Bounds, text: Option<&str>) -> Result<Manifest, String> {
+    match text {
+        Some(text) => bounds.read(text).map_err(|error| format!("its manifest: {error}")),
+        None => Ok(bounds.without_manifest()),
     }
 }
 

@@ -18,7 +18,7 @@ use bytesize::ByteSize;
 use guest::{component, guest};
 use tempfile::TempDir;
 use warren::{
-    components::{CompileCache, Compiler, ComponentStore, Components, Digest, Found, Place},
+    components::{CompileCache, Compiler, ComponentStore, Components, Digest, Found, Keep, Place},
     config::Config,
     sandbox::{EngineSettings, Program, Sandbox},
 };
@@ -33,10 +33,14 @@ fn sandbox() -> Sandbox {
     Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, max_memory: 1 << 20, stack: 512 << 10 }).unwrap()
 }
 
+fn keep(scan: Duration) -> Keep {
+    Keep { scan, memory: ByteSize::mib(64) }
+}
+
 async fn load(folder: &Path, sandbox: &Sandbox, cache: Option<CompileCache>) -> Components<Program> {
     let store = ComponentStore::open(folder.to_str().unwrap()).unwrap();
     let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, cache);
-    Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), NEVER).await.unwrap()
+    Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), keep(NEVER)).await.unwrap()
 }
 
 fn write(folder: &TempDir, name: &str, bytes: &[u8]) {
@@ -54,17 +58,18 @@ async fn files_that_can_not_be_used_do_not_hold_back_the_others() {
     write(&folder, "notes.txt", b"not looked at");
     write(&folder, "..wasm", b"no task has this name");
     let components = load(folder.path(), &sandbox, None).await;
+    components.settled().await;
 
     let list: Vec<_> = components
         .list()
         .into_iter()
-        .map(|(name, _, state)| (name.to_string(), state.map_err(|e| e.to_string())))
+        .map(|listed| (listed.stored.name.to_string(), listed.state.map_err(|e| e.to_string())))
         .collect();
     let names: Vec<_> = list.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["core", "empty", "good", "nothing", "text"]);
     for (name, state) in list {
         match name.as_str() {
-            "good" => assert_eq!(state, Ok(Digest::of(&guest("(unreachable)")))),
+            "good" => assert_eq!(state, Ok(Some(Digest::of(&guest("(unreachable)"))))),
             "core" => assert!(state.unwrap_err().contains("core module")),
             "nothing" => assert!(state.unwrap_err().contains("exports no `execute`")),
             _ => assert!(state.unwrap_err().contains("no WebAssembly")),
@@ -125,7 +130,7 @@ async fn tasks_that_run_keep_the_component_that_they_began_with() {
     let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
     let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, None);
     let scan = Duration::from_millis(10);
-    let components = Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), scan)
+    let components = Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), keep(scan))
         .await
         .unwrap();
     let name = "work".parse().unwrap();
@@ -156,7 +161,7 @@ async fn a_manifest_is_read_with_its_component_and_again_when_it_changes() {
     let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
     let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, None);
     let (scan, bounds) = (Duration::from_millis(10), Config::default().to_bounds());
-    let components = Components::load(store, compiler, Box::new(sandbox.preparer(bounds)), scan).await.unwrap();
+    let components = Components::load(store, compiler, Box::new(sandbox.preparer(bounds)), keep(scan)).await.unwrap();
     let name = "work".parse().unwrap();
     let Found::Ready(found) = components.find(&name).await else { panic!("not found") };
     assert_eq!(found.program.manifest().limits.concurrency, 3);

@@ -10,7 +10,7 @@ use crate::{
     api,
     broker::Broker,
     cli::signals::{self, Signals},
-    components::{ChildProcess, CompileCache, Compiler, ComponentStore, Components, Place},
+    components::{ChildProcess, CompileCache, Compiler, ComponentStore, Components, Keep, Place},
     config::Config,
     lifecycle::{Database, Heartbeat, Lookups, Recorder, RuntimeInfo},
     sandbox::{EngineSettings, Sandbox},
@@ -24,7 +24,8 @@ pub(super) async fn parts(config: Config, broker: Broker, database: Database) ->
     let store = ComponentStore::open(&config.components.url)?;
     let compiler = Compiler::new(sandbox.engine().clone(), compile_place(&config)?, compile_cache(&config));
     let preparer = Box::new(sandbox.preparer(config.to_bounds()));
-    let components = Components::load(store, compiler, preparer, config.components.scan).await?;
+    let keep = Keep { scan: config.components.scan, memory: config.components.memory };
+    let components = Components::load(store, compiler, preparer, keep).await?;
     let (recorder, lookups) = (Recorder::start(&database), Lookups::start(&database));
     let alive = Heartbeat::start(&database, runtime_info(&config)).await;
     let heartbeat = alive.context("the row of this runtime could not be written")?;

@@ -12,7 +12,7 @@ use event_driven::names::TaskName;
 
 use crate::{
     cli::{output, settings, start},
-    components::{Compiler, ComponentStore, Digest},
+    components::{self, Compiler, ComponentStore, Digest, Prepare},
     config::Config,
     sandbox::{EngineSettings, Sandbox},
 };
@@ -59,7 +59,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
             store.put_manifest(&name, text).await?;
             format!("with the manifest {}", path.display())
         }
-        None if store.manifest(&name).await?.is_some() => "with the manifest that it had".to_owned(),
+        None if store.head(&name).await?.is_some_and(|stored| stored.has_manifest()) => "with the manifest that it had".to_owned(),
         None => "without a manifest".to_owned(),
     };
     store.put(&name, bytes).await?;
@@ -81,7 +81,7 @@ fn manifest(config: &Config, args: &Args) -> anyhow::Result<Option<(PathBuf, Str
 async fn check(config: &Config, bytes: Bytes) -> anyhow::Result<Digest> {
     let settings = start::engine_settings(config)?;
     let sandbox = Sandbox::new(&EngineSettings { concurrency: 1, threads: 1, ..settings })?;
-    let (digest, component) = Compiler::new(sandbox.engine().clone(), start::compile_place(config)?, None).compile(bytes).await?;
-    sandbox.prepare(&component, config.to_bounds().without_manifest())?;
-    Ok(digest)
+    let compiler = Compiler::new(sandbox.engine().clone(), start::compile_place(config)?, None);
+    let fitter: Prepare<()> = Box::new(sandbox.fitter(config.to_bounds()));
+    Ok(components::check(&compiler, &fitter, bytes, None).await?.digest)
 }
