@@ -40,7 +40,9 @@ fn keep(scan: Duration) -> Keep {
 async fn load(folder: &Path, sandbox: &Sandbox, cache: Option<CompileCache>) -> Components<Program> {
     let store = ComponentStore::open(folder.to_str().unwrap()).unwrap();
     let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, cache);
-    Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), keep(NEVER)).await.unwrap()
+    Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), keep(NEVER))
+        .await
+        .unwrap()
 }
 
 fn write(folder: &TempDir, name: &str, bytes: &[u8]) {
@@ -130,9 +132,10 @@ async fn tasks_that_run_keep_the_component_that_they_began_with() {
     let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
     let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, None);
     let scan = Duration::from_millis(10);
-    let components = Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), keep(scan))
-        .await
-        .unwrap();
+    let components =
+        Components::load(store, compiler, Box::new(sandbox.preparer(Config::default().to_bounds())), keep(scan))
+            .await
+            .unwrap();
     let name = "work".parse().unwrap();
     let Found::Ready(first) = components.find(&name).await else { panic!("not found") };
     let second_bytes = guest("(drop (i32.const 1)) (unreachable)");

@@ -96,8 +96,7 @@ impl CompileCache {
         if code.len() as u64 > self.most.as_u64() {
             return Ok(());
         }
-        let mut unfinished =
-            tempfile::Builder::new().suffix(&format!(".{UNFINISHED}")).tempfile_in(&self.directory)?;
+        let mut unfinished = tempfile::Builder::new().suffix(&format!(".{UNFINISHED}")).tempfile_in(&self.directory)?;
         unfinished.as_file().lock()?;
         unfinished.write_all(&hash_of(key, digest, code))?;
         unfinished.write_all(code)?;

@@ -182,7 +182,9 @@ impl Compiler {
             }
             Ok(component)
         });
-        loaded.await?.map_err(|error: wasmtime::Error| CompileError::Unfinished(format!("its code can't be loaded: {error:#}")))
+        loaded
+            .await?
+            .map_err(|error: wasmtime::Error| CompileError::Unfinished(format!("its code can't be loaded: {error:#}")))
     }
 }
 

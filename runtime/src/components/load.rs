@@ -4,7 +4,10 @@ use std::sync::{Arc, PoisonError};
 
 use bytesize::ByteSize;
 
-use super::{Component, Digest, Found, Inner, Link, StoreError, Stored, entry::{Broken, Entry}};
+use super::{
+    Component, Digest, Found, Inner, Link, StoreError, Stored,
+    entry::{Broken, Entry},
+};
 
 /// For whom a component is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -114,6 +114,9 @@ impl<P: Send + Sync + 'static> Inner<P> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let usable = known.values().filter(|known| known.newest().listed().state.is_ok()).count();
         let took = Instant::now().duration_since(self.begun);
-        tracing::info!("{usable} components are ready, {} can't be used (looked at in {took:.1?})", known.len() - usable);
+        tracing::info!(
+            "{usable} components are ready, {} can't be used (looked at in {took:.1?})",
+            known.len() - usable
+        );
     }
 }

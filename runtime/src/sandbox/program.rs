@@ -84,11 +84,7 @@ impl Terms {
 }
 
 impl Program {
-    pub(super) fn new(
-        linker: &Linker<Guest>,
-        component: &Component,
-        terms: Arc<Terms>,
-    ) -> Result<Self, ProgramError> {
+    pub(super) fn new(linker: &Linker<Guest>, component: &Component, terms: Arc<Terms>) -> Result<Self, ProgramError> {
         Ok(Self { pre: fit(linker, component)?, terms })
     }
 
@@ -154,7 +150,8 @@ fn check_names(component: &Component) -> Result<(), ProgramError> {
 /// the one that is provided if only the last number differs, and that may lack what the component counts on. Of earlier
 /// versions, it takes those that are compatible (the same first number, or the same second one after a 0).
 fn is_newer(import: &str) -> bool {
-    let version = import.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split_once('@'));
+    let version =
+        import.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split_once('@'));
     version.and_then(|(_, version)| Version::parse(version).ok()).is_some_and(|version| version > PROVIDED)
 }
 
@@ -184,9 +181,13 @@ mod tests {
         for newer in ["warren:task/context@0.1.1", "warren:task/types@0.2.0", "warren:task/context@1.0.0"] {
             assert!(is_newer(newer), "{newer}");
         }
-        for not_newer in
-            ["warren:task/context@0.1.0", "warren:task/context@0.0.9", "warren:task/context", "wasi:cli/exit@9.0.0", "warren:tasks/x@9.0.0"]
-        {
+        for not_newer in [
+            "warren:task/context@0.1.0",
+            "warren:task/context@0.0.9",
+            "warren:task/context",
+            "wasi:cli/exit@9.0.0",
+            "warren:tasks/x@9.0.0",
+        ] {
             assert!(!is_newer(not_newer), "{not_newer}");
         }
     }

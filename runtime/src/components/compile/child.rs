@@ -7,6 +7,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,8 +23,9 @@ use crate::components::cache::EngineKey;
 /// The subcommand of the binary that compiles. It is hidden, and nobody's to call but ours.
 pub const SUBCOMMAND: &str = "compile-component";
 
-/// The clock on the wall may show so many times the processor time: on a machine that has other things to do, too.
-const PATIENCE: u32 = 4;
+/// The clock on the wall may show so many times the processor time, and a minute at least: the machine has other things to
+/// do, and they come first.
+const PATIENCE: (u32, Duration) = (10, Duration::from_secs(60));
 
 /// What is kept of a text that the child says, in bytes.
 const TEXT: usize = 2000;
@@ -65,12 +67,14 @@ impl ChildProcess {
         let unfinished = |error: io::Error| CompileError::Unfinished(format!("the process that compiles: {error}"));
         let mut child = self.start().map_err(unfinished)?;
         // It is killed as it is dropped, whichever way this ends.
-        let wall = self.limits.time * PATIENCE;
+        let wall = (self.limits.time * PATIENCE.0).max(PATIENCE.1);
         let Said { status, stdout, stderr } = match tokio::time::timeout(wall, self.talk(&mut child, bytes)).await {
             Ok(said) => said.map_err(unfinished)?,
             Err(_elapsed) => {
                 let wall = humantime::format_duration(wall);
-                return Err(CompileError::Unfinished(format!("it took longer than {wall} on this machine, which is busy")));
+                return Err(CompileError::Unfinished(format!(
+                    "it took longer than {wall} on this machine, which is busy"
+                )));
             }
         };
         if stdout.len() as u64 > self.limits.max_code.as_u64() {
@@ -108,7 +112,8 @@ impl ChildProcess {
                 let _ = stdin.write_all(&bytes).await;
             }
         };
-        let most = usize::try_from(self.limits.max_code.as_u64()).unwrap_or(usize::MAX).saturating_add(EngineKey::LENGTH);
+        let most =
+            usize::try_from(self.limits.max_code.as_u64()).unwrap_or(usize::MAX).saturating_add(EngineKey::LENGTH);
         let ((), stdout, stderr) = tokio::join!(write, up_to(most, stdout), up_to(TEXT, stderr));
         // One that was not heard to the end can't write any more, and ends.
         Ok(Said { status: child.wait().await?, stdout: stdout?, stderr: stderr? })
@@ -124,7 +129,9 @@ impl ChildProcess {
             }
             // By a person, or by the system when its memory ran out: that need not be the component's fault.
             Some(signal) if signal == Signal::KILL.as_raw() || signal == Signal::TERM.as_raw() => {
-                CompileError::Unfinished("the process that compiles was killed; see whether the machine is short of memory".into())
+                CompileError::Unfinished(
+                    "the process that compiles was killed; see whether the machine is short of memory".into(),
+                )
             }
             Some(_) | None if stderr.is_empty() => CompileError::Crashed(status.to_string()),
             Some(_) | None => CompileError::Crashed(format!("{status}, {stderr}")),
