@@ -17,6 +17,7 @@ mod http;
 mod ledger;
 mod limiter;
 mod meter;
+mod prepare;
 mod program;
 mod running;
 
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     context::TaskInfo,
     engine::{EngineError, EngineSettings, compiling_engine},
+    prepare::Link,
     program::{Program, ProgramError},
     running::Running,
 };
@@ -43,16 +45,13 @@ use self::{
     program::Terms,
 };
 use crate::{
-    manifest::{Bounds, Limits, Manifest},
+    manifest::{Limits, Manifest},
     outcome::{ErrorClass, Failure, Outcome},
     receipt::Receipt,
 };
 
 /// What wasmtime says when a guest hands more to the host in one call than it may: it has no type for that.
 const CALL_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
-
-/// Makes something of a compiled component, or says why that can't be.
-pub type Link<P> = Box<dyn Fn(&wasmtime::component::Component) -> Result<P, String> + Send + Sync>;
 
 /// The one engine, the threads that guests run on, and the places for guests.
 pub struct Sandbox {
@@ -124,36 +123,6 @@ impl Sandbox {
         Program::new(&self.linker, component, Arc::new(Terms::new(manifest)?))
     }
 
-    /// [`Sandbox::prepare`] in two steps, for the registry of components: a manifest's text gives the terms, and with them a
-    /// component becomes executable, each time that it is loaded.
-    pub fn preparer(
-        &self,
-        bounds: Bounds,
-    ) -> impl Fn(Option<&str>) -> Result<Link<Program>, String> + Send + Sync + use<> {
-        let linker = self.linker.clone();
-        move |manifest: Option<&str>| {
-            let manifest = read_manifest(&bounds, manifest)?;
-            let terms = Arc::new(Terms::new(manifest).map_err(|error| error.to_string())?);
-            let linker = linker.clone();
-            Ok(Box::new(move |component: &_| {
-                Program::new(&linker, component, terms.clone()).map_err(|error| error.to_string())
-            }))
-        }
-    }
-
-    /// The same for who only wants to know whether a component could be executed, and has not the secrets that it is
-    /// granted.
-    pub fn fitter(&self, bounds: Bounds) -> impl Fn(Option<&str>) -> Result<Link<()>, String> + Send + Sync + use<> {
-        let linker = self.linker.clone();
-        move |manifest: Option<&str>| {
-            read_manifest(&bounds, manifest)?;
-            let linker = linker.clone();
-            Ok(Box::new(move |component: &_| {
-                program::fit(&linker, component).map(drop).map_err(|error| error.to_string())
-            }))
-        }
-    }
-
     /// Waits for a place to execute `program` in. `None` once the sandbox was interrupted. Cancel-safe.
     pub async fn slot(&self, program: &Program) -> Option<Slot> {
         // In this order, so that a component with all its places taken keeps none from the others.
@@ -192,13 +161,6 @@ impl Sandbox {
 impl Execution {
     fn without_receipt(outcome: Outcome) -> Self {
         Self { outcome, receipt: Receipt::default() }
-    }
-}
-
-fn read_manifest(bounds: &Bounds, text: Option<&str>) -> Result<Manifest, String> {
-    match text {
-        Some(text) => bounds.read(text).map_err(|error| format!("its manifest: {error}")),
-        None => Ok(bounds.without_manifest()),
     }
 }
 

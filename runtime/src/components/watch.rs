@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use event_driven::names::TaskName;
@@ -13,6 +13,9 @@ use super::{
     entry::{Entry, Known},
     load::Asked,
 };
+
+/// How long one that could not be had is left alone by who looks at it for nobody: trying may be dear.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Lists the store every scan.
 pub(super) async fn scan<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, stop: CancellationToken) {
@@ -33,13 +36,17 @@ pub(super) async fn scan<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, stop: C
 
 /// Looks at what is new, one after the other.
 pub(super) async fn look<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, stop: CancellationToken) {
-    let mut unavailable = Vec::new();
+    let (mut unavailable, mut tried) = (Vec::new(), Instant::now());
     loop {
-        let looked = inner.look_at_all(&mut unavailable);
+        let again = tried.elapsed() >= PATIENCE;
+        if again {
+            tried = Instant::now();
+        }
+        let looked = inner.look_at_all(&mut unavailable, again);
         if stop.run_until_cancelled(looked).await.is_none() {
             return;
         }
-        if unavailable.is_empty() && !inner.is_settled.swap(true, Ordering::Relaxed) {
+        if !inner.is_settled.swap(true, Ordering::Relaxed) {
             inner.tell_all();
         }
         // What has arrived meanwhile has left a permit.
@@ -75,6 +82,8 @@ impl<P: Send + Sync + 'static> Inner<P> {
         if unseen {
             self.arrived.notify_one();
         }
+        // What nobody had looked at may be gone.
+        self.looked_at.notify_waiters();
         Ok(())
     }
 
@@ -87,9 +96,10 @@ impl<P: Send + Sync + 'static> Inner<P> {
         Ok(())
     }
 
-    /// `unavailable` has the names of those that could not be had, before and after: each is told once.
-    async fn look_at_all(&self, unavailable: &mut Vec<TaskName>) {
-        let told = std::mem::take(unavailable);
+    /// `unavailable` has the names of those that could not be had, before and after: each is told once, and left alone
+    /// unless it is to be tried `again`.
+    async fn look_at_all(&self, unavailable: &mut Vec<TaskName>, again: bool) {
+        let told = if again { std::mem::take(unavailable) } else { Vec::new() };
         while let Some(entry) = self.next_unseen(unavailable) {
             if let Found::Unavailable(reason) = self.load(&entry, Asked::ByNobody).await {
                 let name = &entry.stored.name;
@@ -112,7 +122,8 @@ impl<P: Send + Sync + 'static> Inner<P> {
     /// What there was at the start.
     fn tell_all(&self) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let usable = known.values().filter(|known| known.newest().listed().state.is_ok()).count();
+        let usable =
+            known.values().map(Known::newest).filter(|entry| entry.is_seen() && entry.listed().state.is_ok()).count();
         let took = Instant::now().duration_since(self.begun);
         tracing::info!(
             "{usable} components are ready, {} can't be used (looked at in {took:.1?})",
