@@ -17,7 +17,7 @@ use std::{
 use tokio::runtime::Builder;
 use uuid::Uuid;
 use warren::{
-    components::Compiler,
+    components::{Compiler, Place},
     config::Config,
     outcome::Outcome,
     sandbox::{Call, EngineSettings, Program, Sandbox, TaskInfo},
@@ -79,7 +79,7 @@ fn echo() -> Result<PathBuf> {
 }
 
 async fn compile(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Component> {
-    Ok(Compiler::new(sandbox.engine().clone(), None).compile(bytes.into()).await?.1)
+    Ok(Compiler::new(sandbox.engine().clone(), Place::InProcess, None).compile(bytes.into()).await?.1)
 }
 
 /// What a host has to do at least: a store, an instance, a call.

@@ -3,6 +3,7 @@
 mod again;
 mod attempts;
 mod client;
+mod compile_component;
 mod completions;
 mod component;
 mod config;
@@ -75,6 +76,9 @@ enum Command {
     Config(config::Args),
     /// Check that everything warren needs is reachable and right
     Doctor(doctor::Args),
+    /// Compile the component on stdin, for a runtime that is another process
+    #[command(hide = true)]
+    CompileComponent(compile_component::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),
 }
@@ -82,6 +86,10 @@ enum Command {
 /// Parses the command line, runs the command, and turns its error into text and an exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Without threads, and before anything else is read: what it compiles may be hostile.
+    if let Command::CompileComponent(args) = &cli.command {
+        return compile_component::execute(args).unwrap_or_else(|error| output::fail(&error, 1));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("warren").build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&anyhow::Error::new(error).context("no threads could be started"), 1),
@@ -104,6 +112,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Topology(command) => topology::execute(file, command).await,
         Command::Config(args) => config::execute(file, args),
         Command::Doctor(args) => doctor::execute(file, args).await,
+        Command::CompileComponent(args) => compile_component::execute(args),
         Command::Completions(args) => completions::execute(args),
     }
 }

@@ -1,30 +1,48 @@
 //! From a task's name to the component that executes it.
 //!
-//! Second step of a task's way. The components of the store are compiled at start, once per digest, and looked at again
-//! every scan: what is new or changed is compiled and takes the old one's place; tasks that run finish on what they
-//! began with. A file that can't be used is known by name with its reason, and does not hold back the others.
+//! Second step of a task's way. What the store holds is listed at start and looked at again every scan. A component is
+//! loaded when it is first asked for: from the cache on disk, or compiled in a process of its own; one load at a time for
+//! each, and none holds up another's. It is then kept ready, as long as there is room for it. What nobody asks for is
+//! loaded once in the background, so that a file that can't be used is told when it appears and not by the first task.
+//! What is changed takes the old one's place when it is ready; tasks that run finish on what they began with.
 //!
 //! What a component becomes once it is compiled is decided by whoever makes the registry (the sandbox, in the service):
 //! this part only holds it.
 
 mod cache;
+mod check;
 mod compile;
+mod digest;
+mod entry;
+mod load;
 mod store;
+mod watch;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use bytesize::ByteSize;
 use event_driven::names::TaskName;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     cache::CompileCache,
-    compile::{CompileError, Compiler, Digest},
+    check::{Checked, Refused, check},
+    compile::{ChildProcess, CompileError, CompileLimits, Compiler, Inside, Place, SUBCOMMAND, serve},
+    digest::Digest,
     store::{ComponentStore, StoreError, Stored},
+};
+use self::{
+    entry::{Entry, Known},
+    load::Asked,
 };
 
 /// The components that can be executed, by name. `P` is what a component becomes when it is prepared for execution.
@@ -34,31 +52,37 @@ pub struct Components<P> {
     tasks: TaskTracker,
 }
 
-/// Makes a compiled component executable, or says why it can't be.
-pub type Prepare<P> = Box<dyn Fn(&wasmtime::component::Component, Option<&str>) -> Result<P, String> + Send + Sync>;
+/// Makes a compiled component executable, or says why it can't be. Called each time that the component is loaded.
+pub type Link<P> = Box<dyn Fn(&wasmtime::component::Component) -> Result<P, String> + Send + Sync>;
+
+/// From the text of a component's manifest, if it has one, to what makes it executable. Called once for each version of a
+/// component: what has to outlive the code lives in the [`Link`].
+pub type Prepare<P> = Box<dyn Fn(Option<&str>) -> Result<Link<P>, String> + Send + Sync>;
+
+/// How components are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// How often the store is looked at for what is new.
+    pub scan: Duration,
+    /// The machine code that is kept ready. Tasks that run keep theirs beyond that.
+    pub memory: ByteSize,
+}
 
 struct Inner<P> {
     store: ComponentStore,
     compiler: Compiler,
     prepare: Prepare<P>,
-    /// Written by a load only, which holds `loading` for as long as it takes; read by each task for a clone of an `Arc`.
+    keep: Keep,
+    /// Never held across an `await`; each task reads it for a clone of an `Arc`.
     known: RwLock<HashMap<TaskName, Known<P>>>,
-    /// One load at a time: a component is compiled once, however many tasks ask for it.
-    loading: tokio::sync::Mutex<()>,
-}
-
-struct Known<P> {
-    /// The version of the file that this was made of.
-    stored: Stored,
-    state: Result<Arc<Component<P>>, Arc<str>>,
-}
-
-impl<P> Known<P> {
-    /// Whether it can't be used for a reason that may lie outside of its files: a secret that its manifest names and that is
-    /// not there yet.
-    fn may_come_right(&self) -> bool {
-        self.state.is_err() && self.stored.has_manifest()
-    }
+    /// Times of use count from here.
+    begun: Instant,
+    /// Rung when there is something in `known` that was not looked at.
+    arrived: Notify,
+    /// Rung when something was looked at.
+    looked_at: Notify,
+    /// Whether what was there at the start was looked at: from then on, each that is ready is told.
+    is_settled: AtomicBool,
 }
 
 /// A component that can be executed.
@@ -67,8 +91,10 @@ pub struct Component<P> {
     pub name: TaskName,
     /// What it was compiled of.
     pub digest: Digest,
-    /// What [`Prepare`] made of it.
+    /// What the [`Link`] made of it.
     pub program: Arc<P>,
+    /// Its machine code and what belongs to it, in bytes.
+    code: u64,
 }
 
 /// What a look-up finds.
@@ -77,12 +103,23 @@ pub enum Found<P> {
     Ready(Arc<Component<P>>),
     /// There is a file of that name, and it can't be used; why.
     Broken(Arc<str>),
+    /// There is a file of that name, and it can't be had now; why.
+    Unavailable(Arc<str>),
     /// There is no file of that name.
     Missing,
 }
 
+/// What is known of a component.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its file.
+    pub stored: Stored,
+    /// Its digest, once that is known; or why it can't be used.
+    pub state: Result<Option<Digest>, Arc<str>>,
+}
+
 impl<P: Send + Sync + 'static> Components<P> {
-    /// Compiles everything in the store, then looks for changes every `scan` until [`Components::stop`].
+    /// Lists what is in the store, and looks for changes every [`Keep::scan`] until [`Components::stop`].
     ///
     /// # Errors
     /// If the store can't be listed at all. A file that can't be used is logged and does not count.
@@ -90,47 +127,76 @@ impl<P: Send + Sync + 'static> Components<P> {
         store: ComponentStore,
         compiler: Compiler,
         prepare: Prepare<P>,
-        scan: Duration,
+        keep: Keep,
     ) -> Result<Self, StoreError> {
         let inner = Arc::new(Inner {
             store,
             compiler,
             prepare,
+            keep,
             known: RwLock::default(),
-            loading: tokio::sync::Mutex::default(),
+            begun: Instant::now(),
+            arrived: Notify::new(),
+            looked_at: Notify::new(),
+            is_settled: AtomicBool::new(false),
         });
         inner.refresh().await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(watch(inner.clone(), scan, stop.clone()));
+        tasks.spawn(watch::scan(inner.clone(), stop.clone()));
+        tasks.spawn(watch::look(inner.clone(), stop.clone()));
         tasks.close();
         Ok(Self { inner, stop, tasks })
     }
 
-    /// The component of that name. One that is not known is looked for in the store at once, so that a task published
-    /// right after its upload finds it.
-    pub async fn find(&self, name: &TaskName) -> Found<P> {
-        match self.inner.get(name) {
-            Found::Missing => {}
-            known => return known,
-        }
-        if let Err(error) = self.inner.refresh_one(name).await {
-            tracing::warn!(component.name = %name, %error, "the store could not be asked for component {name}: {error}");
-        }
-        self.inner.get(name)
+    /// What is to be said of that component at once. `None`: it has to be looked for, or loaded, which takes time.
+    pub fn ready(&self, name: &TaskName) -> Option<Found<P>> {
+        self.inner.wanted(name)?.found(self.inner.now())
     }
 
-    /// Everything that is known: name, file and, where it can't be used, why.
-    pub fn list(&self) -> Vec<(TaskName, Stored, Result<Digest, Arc<str>>)> {
+    /// The component of that name. One that is not known is looked for in the store at once, so that a task published
+    /// right after its upload finds it. Cancel-safe: a load that nobody waits for is given up.
+    pub async fn find(&self, name: &TaskName) -> Found<P> {
+        if let Some(found) = self.ready(name) {
+            return found;
+        }
+        if self.inner.wanted(name).is_none()
+            && let Err(error) = self.inner.refresh_one(name).await
+        {
+            tracing::warn!(component.name = %name, %error, "the store could not be asked for component {name}: {error}");
+        }
+        match self.inner.wanted(name) {
+            Some(entry) => self.inner.load(&entry, Asked::ByTask).await,
+            None => Found::Missing,
+        }
+    }
+
+    /// Checks a component, and its manifest if it has one, as if it were in the store.
+    ///
+    /// # Errors
+    /// If it could not be executed here, with the reason.
+    pub async fn check(&self, bytes: Bytes, manifest: Option<&str>) -> Result<Checked, Refused> {
+        check(&self.inner.compiler, &self.inner.prepare, bytes, manifest).await
+    }
+
+    /// Everything that is known, by name.
+    pub fn list(&self) -> Vec<Listed> {
         let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut list: Vec<_> = known
-            .iter()
-            .map(|(name, known)| {
-                let state = known.state.as_ref().map(|component| component.digest.clone()).map_err(Arc::clone);
-                (name.clone(), known.stored.clone(), state)
-            })
-            .collect();
-        list.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut list: Vec<_> = known.values().map(|known| known.newest().listed()).collect();
+        list.sort_by(|a, b| a.stored.name.cmp(&b.stored.name));
         list
+    }
+
+    /// Waits until everything that is known was looked at: compiled at least once, or found to be unusable.
+    pub async fn settled(&self) {
+        loop {
+            let mut looked_at = std::pin::pin!(self.inner.looked_at.notified());
+            // Before it is looked: what is rung meanwhile is heard.
+            looked_at.as_mut().enable();
+            if self.inner.next_unseen(&[]).is_none() {
+                return;
+            }
+            looked_at.await;
+        }
     }
 
     /// Ends the scan. May be called twice.
@@ -140,110 +206,19 @@ impl<P: Send + Sync + 'static> Components<P> {
     }
 }
 
-impl<P: Send + Sync + 'static> Inner<P> {
-    fn get(&self, name: &TaskName) -> Found<P> {
+impl<P> Inner<P> {
+    /// The entry that a task is to be executed by: the one in use as long as that is ready, else what is to follow it.
+    fn wanted(&self, name: &TaskName) -> Option<Arc<Entry<P>>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        match known.get(name).map(|known| &known.state) {
-            Some(Ok(component)) => Found::Ready(component.clone()),
-            Some(Err(reason)) => Found::Broken(reason.clone()),
-            None => Found::Missing,
-        }
+        known.get(name).map(|known| known.wanted().clone())
     }
 
-    /// Loads what is new or changed, forgets what is gone.
-    async fn refresh(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.loading.lock().await;
-        let stored = self.store.list().await?;
-        let gone: Vec<_> = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.keys().filter(|name| !stored.iter().any(|stored| stored.name == **name)).cloned().collect()
-        };
-        for name in gone {
-            self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
-            tracing::info!(component.name = %name, "component {name} is gone");
-        }
-        for stored in stored {
-            self.load_if_changed(stored).await;
-        }
-        Ok(())
+    /// The time, as it is noted when something is used: microseconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    async fn refresh_one(&self, name: &TaskName) -> Result<(), StoreError> {
-        let _one_at_a_time = self.loading.lock().await;
-        if let Some(stored) = self.store.head(name).await? {
-            self.load_if_changed(stored).await;
-        }
-        Ok(())
-    }
-
-    async fn load_if_changed(&self, stored: Stored) {
-        let unchanged = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.get(&stored.name).is_some_and(|known| known.stored == stored && !known.may_come_right())
-        };
-        if unchanged {
-            return;
-        }
-        let name = stored.name.clone();
-        let bytes = match self.store.read(&name).await {
-            Ok(bytes) => bytes,
-            // It may pass, and says nothing of the file: what is in use stays in use, and the next scan tries again.
-            Err(error) => {
-                return tracing::warn!(component.name = %name, %error, "component {name} can't be read: {error}");
-            }
-        };
-        let manifest = match self.store.manifest(&name).await {
-            Ok(manifest) => Ok(manifest),
-            Err(error @ StoreError::NoManifest { .. }) => Err(error.to_string()),
-            Err(error) => {
-                return tracing::warn!(component.name = %name, %error, "the manifest of {name} can't be read: {error}");
-            }
-        };
-        let made = match manifest {
-            Ok(manifest) => self.make(&name, bytes, manifest.as_deref()).await,
-            Err(reason) => Err(reason),
-        };
-        let state = match made {
-            Ok(component) => {
-                tracing::info!(component.name = %name, component.digest = %component.digest,
-                    "component {name} is ready ({})", bytesize::ByteSize(stored.size));
-                Ok(Arc::new(component))
-            }
-            Err(reason) => {
-                if !self.is_known_as(&name, &reason) {
-                    tracing::warn!(component.name = %name, "component {name} can't be used: {reason}");
-                }
-                Err(reason.into())
-            }
-        };
-        let known = Known { stored, state };
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(name, known);
-    }
-
-    fn is_known_as(&self, name: &TaskName, reason: &str) -> bool {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(name).is_some_and(|known| known.state.as_ref().err().is_some_and(|known| **known == *reason))
-    }
-
-    async fn make(&self, name: &TaskName, bytes: Bytes, manifest: Option<&str>) -> Result<Component<P>, String> {
-        let (digest, component) = self.compiler.compile(bytes).await.map_err(|error| error.to_string())?;
-        let program = Arc::new((self.prepare)(&component, manifest)?);
-        Ok(Component { name: name.clone(), digest, program })
-    }
-}
-
-async fn watch<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, scan: Duration, stop: CancellationToken) {
-    let mut unreadable = false;
-    // A scan that is cut off is begun anew at the next start: nothing is half done, a component is put in place whole.
-    while stop.run_until_cancelled(tokio::time::sleep(scan)).await.is_some() {
-        let Some(refreshed) = stop.run_until_cancelled(inner.refresh()).await else { return };
-        match refreshed {
-            Ok(()) => unreadable = false,
-            Err(error) if !unreadable => {
-                unreadable = true;
-                tracing::warn!(%error, "the store of components can't be read; those already loaded stay in use: {error}");
-            }
-            Err(_told_before) => {}
-        }
+    fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Relaxed)
     }
 }

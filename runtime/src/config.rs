@@ -215,6 +215,20 @@ pub struct Components {
     pub url: String,
     /// Where compiled code is kept. Must belong to this user alone. Empty: `warren` in the user's cache directory.
     pub cache: PathBuf,
+    /// How large all files in there may be together: what was used least recently goes.
+    pub cache_size: ByteSize,
+    /// The machine code of components that is kept ready in memory; what was used least recently is loaded from the cache
+    /// when a task asks for it. No component may become more than this.
+    pub memory: ByteSize,
+    /// The largest file that is taken for a component. The largest ones carry an interpreter and have about 40 MiB.
+    pub max_size: ByteSize,
+    /// The most processor time that compiling one component may take, in whole seconds.
+    #[serde(with = "humantime_serde")]
+    pub compile_time: Duration,
+    /// The most memory that compiling one component may take, as address space of a process of its own.
+    pub compile_memory: ByteSize,
+    /// Components that are compiled at once. One place is left for those that tasks wait for, if there are two or more.
+    pub compile_concurrency: usize,
     /// How often the store is looked at for what is new.
     #[serde(with = "humantime_serde")]
     pub scan: Duration,
@@ -222,7 +236,17 @@ pub struct Components {
 
 impl Default for Components {
     fn default() -> Self {
-        Self { url: "components".into(), cache: PathBuf::new(), scan: Duration::from_secs(1) }
+        Self {
+            url: "components".into(),
+            cache: PathBuf::new(),
+            cache_size: ByteSize::gib(4),
+            memory: ByteSize::mib(512),
+            max_size: ByteSize::mib(128),
+            compile_time: Duration::from_secs(30),
+            compile_memory: ByteSize::gib(1),
+            compile_concurrency: 2,
+            scan: Duration::from_secs(1),
+        }
     }
 }
 

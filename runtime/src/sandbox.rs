@@ -18,6 +18,7 @@ mod imports;
 mod ledger;
 mod limiter;
 mod meter;
+mod prepare;
 mod program;
 mod running;
 mod scratch;
@@ -32,8 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     context::TaskInfo,
-    engine::{EngineError, EngineSettings},
+    engine::{EngineError, EngineSettings, compiling_engine},
     imports::{Standing, imports},
+    prepare::Link,
     program::{Program, ProgramError},
     running::Running,
 };
@@ -44,10 +46,11 @@ use self::{
     guest_log::GuestLog,
     ledger::Ledger,
     meter::Metered,
+    program::Terms,
     scratch::Scratches,
 };
 use crate::{
-    manifest::{Bounds, Limits, Manifest},
+    manifest::{Limits, Manifest},
     outcome::{ErrorClass, Failure, Outcome},
     receipt::Receipt,
 };
@@ -124,22 +127,7 @@ impl Sandbox {
         component: &wasmtime::component::Component,
         manifest: Manifest,
     ) -> Result<Program, ProgramError> {
-        Program::new(&self.linker, component, manifest)
-    }
-
-    /// [`Sandbox::prepare`] as a function of its own, for the registry of components to call with a manifest's text.
-    pub fn preparer(
-        &self,
-        bounds: Bounds,
-    ) -> impl Fn(&wasmtime::component::Component, Option<&str>) -> Result<Program, String> + Send + Sync + use<> {
-        let linker = self.linker.clone();
-        move |component: &_, manifest: Option<&str>| {
-            let manifest = match manifest {
-                Some(text) => bounds.read(text).map_err(|error| format!("its manifest: {error}"))?,
-                None => bounds.without_manifest(),
-            };
-            Program::new(&linker, component, manifest).map_err(|error| error.to_string())
-        }
+        Program::new(&self.linker, component, Arc::new(Terms::new(manifest)?))
     }
 
     /// Waits for a place to execute `program` in. `None` once the sandbox was interrupted. Cancel-safe.

@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use guest::{answer, component, guest, guest_with};
 use uuid::Uuid;
 use warren::{
-    components::{Compiler, Digest},
+    components::{Compiler, Digest, Place},
     manifest::{Grants, Limits, Manifest},
     outcome::{ErrorClass, Outcome},
     sandbox::{Call, EngineSettings, Execution, Program, Sandbox, TaskInfo},
@@ -35,7 +35,7 @@ async fn prepare(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Arc<Program>, Stri
 }
 
 async fn prepare_with(sandbox: &Sandbox, bytes: Vec<u8>, limits: Limits) -> Result<Arc<Program>, String> {
-    let compiled = Compiler::new(sandbox.engine().clone(), None).compile(bytes.into()).await;
+    let compiled = Compiler::new(sandbox.engine().clone(), Place::InProcess, None).compile(bytes.into()).await;
     let (_, component) = compiled.map_err(|error| error.to_string())?;
     let manifest = Manifest { limits, grants: Grants::default(), directories: Vec::new(), retries: 0 };
     sandbox.prepare(&component, manifest).map(Arc::new).map_err(|error| error.to_string())

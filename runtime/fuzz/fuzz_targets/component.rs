@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use warren::{
-    components::Compiler,
+    components::{Compiler, Place},
     config::Config,
     sandbox::{EngineSettings, Sandbox},
 };
@@ -19,7 +19,7 @@ static LOADER: LazyLock<(Runtime, Sandbox)> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let (runtime, sandbox) = &*LOADER;
-    let compiler = Compiler::new(sandbox.engine().clone(), None);
+    let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, None);
     match runtime.block_on(compiler.compile(bytes.to_vec().into())) {
         Ok((_, component)) => {
             let manifest = Config::default().to_bounds().without_manifest();

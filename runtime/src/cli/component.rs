@@ -68,7 +68,7 @@ async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<()> {
     let store = ComponentStore::open(&config.components.url)?;
     let mut components = Vec::new();
     for stored in store.list().await? {
-        let digest = Digest::of(&store.read(&stored.name).await?);
+        let digest = Digest::of(&store.read(&stored).await?);
         components.push((stored, digest));
     }
     args.output.print(

@@ -51,7 +51,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let bound = api::bind(config.http.addr).await?;
     let Some(parts) = start::unless_stopped(&mut signals, build(config)).await else { return Ok(ExitCode::SUCCESS) };
     let parts = parts?;
-    let names: Vec<_> = parts.components.list().into_iter().map(|(name, ..)| name.to_string()).collect();
+    let names: Vec<_> = parts.components.list().into_iter().map(|listed| listed.stored.name.to_string()).collect();
     print_next(&parts.config.components.url, &names, bound.addr)?;
     let service = Service::start(parts).await;
     match service.resume().await {

@@ -23,7 +23,8 @@ impl Local {
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
         let settings = start::engine_settings(config)?;
         let sandbox = Sandbox::new(&EngineSettings { concurrency: 1, ..settings })?;
-        let compiler = Compiler::new(sandbox.engine().clone(), start::compile_cache(config));
+        let place = start::compile_place(config)?;
+        let compiler = Compiler::new(sandbox.engine().clone(), place, start::compile_cache(config));
         Ok(Self { sandbox, compiler })
     }
 

@@ -10,7 +10,7 @@ use crate::{
     api,
     broker::Broker,
     cli::signals::{self, Signals},
-    components::{CompileCache, Compiler, ComponentStore, Components},
+    components::{ChildProcess, CompileCache, Compiler, ComponentStore, Components, Keep, Place},
     config::Config,
     lifecycle::{Database, Heartbeat, Lookups, Recorder, RuntimeInfo},
     sandbox::{EngineSettings, Sandbox},
@@ -22,9 +22,10 @@ pub(super) async fn parts(config: Config, broker: Broker, database: Database) ->
     raise_open_files();
     let sandbox = Sandbox::new(&engine_settings(&config)?)?;
     let store = ComponentStore::open(&config.components.url)?;
-    let compiler = Compiler::new(sandbox.engine().clone(), compile_cache(&config));
+    let compiler = Compiler::new(sandbox.engine().clone(), compile_place(&config)?, compile_cache(&config));
     let preparer = Box::new(sandbox.preparer(config.to_bounds()));
-    let components = Components::load(store, compiler, preparer, config.components.scan).await?;
+    let keep = Keep { scan: config.components.scan, memory: config.components.memory };
+    let components = Components::load(store, compiler, preparer, keep).await?;
     let (recorder, lookups) = (Recorder::start(&database), Lookups::start(&database));
     let alive = Heartbeat::start(&database, runtime_info(&config)).await;
     let heartbeat = alive.context("the row of this runtime could not be written")?;
@@ -104,13 +105,20 @@ pub(super) fn engine_settings(config: &Config) -> anyhow::Result<EngineSettings>
     Ok(EngineSettings { concurrency: sandbox.concurrency, threads, max_memory, stack })
 }
 
+/// Components are compiled by this binary, as a process of its own for each.
+pub(super) fn compile_place(config: &Config) -> anyhow::Result<Place> {
+    let stack = engine_settings(config)?.stack;
+    let child = ChildProcess::of_this_binary(stack, config.to_compile_limits());
+    Ok(Place::Child(child.context("the binary that compiles components is not known")?))
+}
+
 /// Where compiled code is kept. A cache that can't be used costs time at each start and nothing else.
 pub(super) fn compile_cache(config: &Config) -> Option<CompileCache> {
     let directory = match config.components.cache.as_os_str().is_empty() {
         false => config.components.cache.clone(),
         true => user_cache()?.join("warren"),
     };
-    CompileCache::open(&directory)
+    CompileCache::open(&directory, config.components.cache_size)
         .inspect_err(|error| tracing::warn!(%error, "components.cache {}: {error}", directory.display()))
         .ok()
 }

@@ -9,7 +9,9 @@ use chrono::{DateTime, Utc};
 use event_driven::names::TaskName;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
 
-/// The largest file that is taken for a component. The largest ones carry an interpreter and have about 40 MiB.
+use super::Digest;
+
+/// The largest file that is read. The setting `components.max_size` goes up to this.
 const MAX_COMPONENT: ByteSize = ByteSize::mib(128);
 
 const EXTENSION: &str = "wasm";
@@ -44,6 +46,11 @@ impl Stored {
     /// Whether it has a manifest.
     pub fn has_manifest(&self) -> bool {
         self.manifest.is_some()
+    }
+
+    /// The digest of its bytes, if that is known without reading them: not in a directory of files.
+    pub fn digest(&self) -> Option<&Digest> {
+        None
     }
 }
 
@@ -163,7 +170,8 @@ impl ComponentStore {
     ///
     /// # Errors
     /// If it is no text, is too large, or can't be read.
-    pub async fn manifest(&self, name: &TaskName) -> Result<Option<String>, StoreError> {
+    pub async fn manifest(&self, stored: &Stored) -> Result<Option<String>, StoreError> {
+        let name = &stored.name;
         let object = match self.objects.get(&path_of(name, MANIFEST_EXTENSION)).await {
             Ok(object) => object,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -181,7 +189,8 @@ impl ComponentStore {
     ///
     /// # Errors
     /// If it is not there, is too large, or can't be read.
-    pub async fn read(&self, name: &TaskName) -> Result<Bytes, StoreError> {
+    pub async fn read(&self, stored: &Stored) -> Result<Bytes, StoreError> {
+        let name = &stored.name;
         let object = self.objects.get(&path_of(name, EXTENSION)).await.map_err(|source| self.failed(source))?;
         let size = ByteSize(object.meta.size);
         if size > MAX_COMPONENT {

@@ -12,6 +12,7 @@ use event_driven::{
 use super::{Config, QueueType};
 use crate::{
     broker::{BrokerConfig, InProcessLimits},
+    components::CompileLimits,
     lifecycle::DatabaseConfig,
     manifest::Bounds,
 };
@@ -72,6 +73,18 @@ impl Config {
             ceiling: self.ceiling.clone(),
             allow: self.allow.clone(),
             retries: self.retry.retries,
+        }
+    }
+
+    /// What bounds compilations.
+    pub fn to_compile_limits(&self) -> CompileLimits {
+        let components = &self.components;
+        CompileLimits {
+            max_size: components.max_size,
+            time: components.compile_time,
+            memory: components.compile_memory,
+            max_code: components.memory,
+            concurrency: components.compile_concurrency,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use event_driven::names::Service;
 
 use super::Config;
@@ -30,6 +31,18 @@ const MAX_MEMORY: u64 = 4 << 30;
 
 /// Below this, no Rust component comes up; far above, address space runs out.
 const STACKS: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
+
+/// From a file that may hold something to the most that is read from the store at once.
+const COMPONENT_SIZES: std::ops::RangeInclusive<u64> = 1 << 10..=128 << 20;
+
+/// Below this, components that carry an interpreter are refused.
+const LEAST_CODE: ByteSize = ByteSize::mib(16);
+
+/// Seconds.
+const COMPILE_TIMES: std::ops::RangeInclusive<u64> = 1..=3600;
+
+/// The binary itself takes half of it.
+const LEAST_COMPILE_MEMORY: ByteSize = ByteSize::mib(256);
 
 impl Config {
     /// How long a delivery may wait before it is executed: for what another runtime does, for a place. What waits for longer
@@ -81,6 +94,32 @@ impl Config {
         );
         require(!database.statement_timeout.is_zero(), "database.statement_timeout is 0".into());
         require(!components.url.is_empty(), "components.url is empty, it takes a directory".into());
+        require(
+            COMPONENT_SIZES.contains(&components.max_size.as_u64()),
+            format!("components.max_size is {}, it goes from 1 KiB to 128 MiB", components.max_size),
+        );
+        require(
+            components.memory >= LEAST_CODE,
+            format!("components.memory is {}, it takes at least {LEAST_CODE}", components.memory),
+        );
+        require(
+            COMPILE_TIMES.contains(&components.compile_time.as_secs()) && components.compile_time.subsec_nanos() == 0,
+            format!(
+                "components.compile_time is {}, it goes from 1s to 1h, in whole seconds",
+                humantime::format_duration(components.compile_time)
+            ),
+        );
+        require(
+            components.compile_memory >= LEAST_COMPILE_MEMORY,
+            format!(
+                "components.compile_memory is {}, it takes at least {LEAST_COMPILE_MEMORY}: the compiler itself needs some",
+                components.compile_memory
+            ),
+        );
+        require(
+            (1..=64).contains(&components.compile_concurrency),
+            format!("components.compile_concurrency is {}, it goes from 1 to 64", components.compile_concurrency),
+        );
         require(components.scan >= Duration::from_millis(10), "components.scan is below 10ms".into());
         require(
             (1..=10_000).contains(&sandbox.concurrency),

@@ -67,16 +67,31 @@ pub enum EngineError {
 
 /// Builds the engine.
 pub(super) fn build(settings: &EngineSettings) -> Result<Engine, EngineError> {
+    let mut config = config(settings.stack);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    Engine::new(&config).map_err(|source| EngineError::Engine { concurrency: settings.concurrency, source })
+}
+
+/// An engine that compiles for those that have this stack, and executes nothing: it reserves no address space, and has the
+/// one thread that calls it.
+///
+/// # Errors
+/// If wasmtime refuses the settings.
+pub fn compiling_engine(stack: usize) -> wasmtime::Result<Engine> {
+    Engine::new(config(stack).parallel_compilation(false))
+}
+
+/// What decides how components are compiled: the same for all engines.
+fn config(stack: usize) -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
         .epoch_interruption(true)
-        .max_wasm_stack(settings.stack)
-        .async_stack_size(settings.stack + HOST_STACK)
+        .max_wasm_stack(stack)
+        .async_stack_size(stack + HOST_STACK)
         // No backtrace is captured when a guest traps: its names are stripped, and the guest decides how often it traps.
         .wasm_backtrace_max_frames(None)
         .memory_init_cow(true);
-    Engine::new(&config).map_err(|source| EngineError::Engine { concurrency: settings.concurrency, source })
+    config
 }
 
 fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use semver::Version;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Engine, Store,
@@ -11,12 +12,24 @@ use wasmtime::{
 use super::{bindings, disk, engine::EngineError, granted::Granted, guest::Guest};
 use crate::manifest::{Manifest, SecretError};
 
-/// A component with its imports resolved, and what its manifest lets it have.
+/// Our package, as `wit/task.wit` has it.
+const PACKAGE: &str = "warren:task";
+
+/// Its version.
+const PROVIDED: Version = Version::new(0, 1, 0);
+
+/// A component with its imports resolved, and the terms on which it is executed.
 pub struct Program {
     pre: bindings::GuestPre<Guest>,
+    terms: Arc<Terms>,
+}
+
+/// What a manifest lets a component have. Apart from the code, which may be let go and loaded again: those that run are
+/// counted here all the same.
+pub(super) struct Terms {
     manifest: Manifest,
     granted: Granted,
-    /// Executions of it that may be begun.
+    /// Executions that may be begun.
     places: Arc<Semaphore>,
 }
 
@@ -28,6 +41,16 @@ pub enum ProgramError {
     UnknownImport {
         /// The import's name as it stands in the component.
         import: String,
+    },
+    /// It was built against a later version of our package.
+    #[error(
+        "it imports {import}, this runtime provides {PACKAGE}@{provided}: build it against that version, or update the runtime"
+    )]
+    NewerInterface {
+        /// The import's name as it stands in the component.
+        import: String,
+        /// The version of the package that is provided.
+        provided: Version,
     },
     /// It imports something of ours, in a form that does not fit.
     #[error("its imports don't fit what warren provides: {0}")]
@@ -48,33 +71,40 @@ pub enum ProgramError {
     Secret(#[from] SecretError),
 }
 
-impl Program {
-    pub(super) fn new(linker: &Linker<Guest>, component: &Component, manifest: Manifest) -> Result<Self, ProgramError> {
-        check_names(component)?;
-        let pre = linker.instantiate_pre(component).map_err(ProgramError::Imports)?;
-        let pre = bindings::GuestPre::new(pre).map_err(ProgramError::OtherExecute)?;
+impl Terms {
+    /// Reads the secrets that are granted.
+    ///
+    /// # Errors
+    /// If one can't be had.
+    pub(super) fn new(manifest: Manifest) -> Result<Self, SecretError> {
         let places = Arc::new(Semaphore::new(manifest.limits.concurrency as usize));
         let granted = Granted::new(&manifest)?;
-        Ok(Self { pre, manifest, granted, places })
+        Ok(Self { manifest, granted, places })
+    }
+}
+
+impl Program {
+    pub(super) fn new(linker: &Linker<Guest>, component: &Component, terms: Arc<Terms>) -> Result<Self, ProgramError> {
+        Ok(Self { pre: fit(linker, component)?, terms })
     }
 
     /// What its manifest lets it have.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.terms.manifest
     }
 
     pub(super) fn granted(&self) -> &Granted {
-        &self.granted
+        &self.terms.granted
     }
 
     /// Whether one more of it may be executed now.
     pub fn has_place(&self) -> bool {
-        self.places.available_permits() > 0
+        self.terms.places.available_permits() > 0
     }
 
     /// Waits until one more of it may be executed. Cancel-safe.
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().acquire_owned().await.ok()
+        self.terms.places.clone().acquire_owned().await.ok()
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -86,9 +116,19 @@ impl Program {
     }
 }
 
+/// Resolves what a component imports, and looks whether it exports what a task has to.
+pub(super) fn fit(linker: &Linker<Guest>, component: &Component) -> Result<bindings::GuestPre<Guest>, ProgramError> {
+    check_names(component)?;
+    let pre = linker.instantiate_pre(component).map_err(ProgramError::Imports)?;
+    bindings::GuestPre::new(pre).map_err(ProgramError::OtherExecute)
+}
+
 /// Refuses by name what the linker would refuse by type, with a message that can be acted upon.
 fn check_names(component: &Component) -> Result<(), ProgramError> {
     let ty = component.component_type();
+    if let Some((name, _)) = ty.imports(component.engine()).find(|(name, _)| is_newer(name)) {
+        return Err(ProgramError::NewerInterface { import: name.to_owned(), provided: PROVIDED });
+    }
     let unknown = ty
         .imports(component.engine())
         .map(|(name, _)| name.to_owned())
@@ -106,6 +146,15 @@ fn check_names(component: &Component) -> Result<(), ProgramError> {
     Err(ProgramError::NoExecute { exports: if exports.is_empty() { "nothing".into() } else { exports } })
 }
 
+/// Whether this is an interface of our package, of a later version than the one that is provided. The linker takes it for
+/// the one that is provided if only the last number differs, and that may lack what the component counts on. Of earlier
+/// versions, it takes those that are compatible (the same first number, or the same second one after a 0).
+fn is_newer(import: &str) -> bool {
+    let version =
+        import.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split_once('@'));
+    version.and_then(|(_, version)| Version::parse(version).ok()).is_some_and(|version| version > PROVIDED)
+}
+
 /// Everything that a guest may import.
 pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>, EngineError> {
     let mut linker = Linker::new(engine);
@@ -115,4 +164,31 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>, EngineError> {
         .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
         .map_err(EngineError::Linker)?;
     Ok(linker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_that_is_provided_is_that_of_the_package() {
+        let wit = include_str!("../../../wit/task.wit");
+        assert!(wit.contains(&format!("package {PACKAGE}@{PROVIDED};")), "{PROVIDED}");
+    }
+
+    #[test]
+    fn only_later_versions_of_our_own_package_are_newer() {
+        for newer in ["warren:task/context@0.1.1", "warren:task/types@0.2.0", "warren:task/context@1.0.0"] {
+            assert!(is_newer(newer), "{newer}");
+        }
+        for not_newer in [
+            "warren:task/context@0.1.0",
+            "warren:task/context@0.0.9",
+            "warren:task/context",
+            "wasi:cli/exit@9.0.0",
+            "warren:tasks/x@9.0.0",
+        ] {
+            assert!(!is_newer(not_newer), "{not_newer}");
+        }
+    }
 }

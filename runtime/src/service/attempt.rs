@@ -60,9 +60,7 @@ impl Service {
             row.attempts.push(attempt);
             return Attempted::Made(Made { row, outcome: Outcome::GivenUp(failure), retries });
         }
-        let found = self.parts.components.find(&task.request.task_name);
-        // Behind a compilation it may take long; that must not hold up a stop.
-        let Some(found) = self.cut_off.run_until_cancelled(found).await else { return Attempted::Dropped };
+        let Some(found) = self.find(task).await else { return Attempted::Dropped };
         let component = match self.component(task, found) {
             Ok(component) => component,
             Err(failure) => {
@@ -100,6 +98,18 @@ impl Service {
         Attempted::Made(Made { row, outcome, retries: component.program.manifest().retries })
     }
 
+    /// Finds the component. Where it has to be compiled that may take long: it must not hold up a stop, nor keep the tasks of
+    /// other components from coming. `None`: the stop came, or it took too long.
+    async fn find(&self, task: &Task) -> Option<Found<Program>> {
+        let name = &task.request.task_name;
+        if let Some(found) = self.parts.components.ready(name) {
+            return Some(found);
+        }
+        let _parked = self.load.park();
+        let found = tokio::time::timeout_at(task.until, self.parts.components.find(name));
+        self.cut_off.run_until_cancelled(found).await?.ok()
+    }
+
     /// Whether a row may say of the attempt that it runs. Rather too soon than too late: a row too many shows as stuck, one
     /// that says RUNNING would be waited for.
     pub(super) fn may_be_announced(&self, row: &TaskRow) -> bool {
@@ -114,6 +124,10 @@ impl Service {
             Found::Broken(reason) => {
                 let text = format!("component {name} can't be used: {reason}");
                 Err(Failure::new(ErrorClass::BrokenComponent, text))
+            }
+            Found::Unavailable(reason) => {
+                let text = format!("component {name} can't be loaded now: {reason}");
+                Err(Failure::new(ErrorClass::Technical, text))
             }
             Found::Missing => {
                 let url = &self.parts.config.components.url;

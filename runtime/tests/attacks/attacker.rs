@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use serde_json::Value;
 use uuid::Uuid;
 use warren::{
-    components::Compiler,
+    components::{Compiler, Place},
     manifest::{Allow, Bounds, Limits},
     outcome::{ErrorClass, Failure, Outcome},
     receipt::Receipt,
@@ -42,7 +42,7 @@ impl Prison {
 
     /// The component with this manifest.
     pub(super) async fn program(&self, manifest: &str) -> Arc<Program> {
-        let compiler = Compiler::new(self.sandbox.engine().clone(), None);
+        let compiler = Compiler::new(self.sandbox.engine().clone(), Place::InProcess, None);
         let (_, compiled) = compiler.compile(component().into()).await.unwrap();
         Arc::new(self.sandbox.prepare(&compiled, self.bounds().read(manifest).unwrap()).unwrap())
     }

@@ -54,7 +54,11 @@ async fn a_log_is_bounded_in_the_host_too() {
 async fn tables_and_several_memories_count_as_memory() {
     let prison = Prison::strict();
     let run = async |bytes: Vec<u8>| {
-        let compiler = warren::components::Compiler::new(prison.sandbox.engine().clone(), None);
+        let compiler = warren::components::Compiler::new(
+            prison.sandbox.engine().clone(),
+            warren::components::Place::InProcess,
+            None,
+        );
         let (_, compiled) = compiler.compile(bytes.into()).await.unwrap();
         let limits = warren::manifest::Limits { memory: bytesize::ByteSize::kib(200), ..Default::default() };
         let manifest = warren::manifest::Manifest { limits, ..prison.bounds().without_manifest() };

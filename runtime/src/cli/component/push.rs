@@ -58,7 +58,9 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
             store.put_manifest(&name, text).await?;
             format!("with the manifest {origin}")
         }
-        None if store.manifest(&name).await?.is_some() => "with the manifest that it had".to_owned(),
+        None if store.head(&name).await?.is_some_and(|stored| stored.has_manifest()) => {
+            "with the manifest that it had".to_owned()
+        }
         None => "without a manifest".to_owned(),
     };
     store.put(&name, bytes).await?;

@@ -39,8 +39,8 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let store = ComponentStore::open(url)?;
     let stored = store.head(name).await?;
     let stored = stored.with_context(|| format!("there is no component {name} in {url}"))?;
-    let digest = Digest::of(&store.read(name).await?);
-    let text = store.manifest(name).await?;
+    let digest = Digest::of(&store.read(&stored).await?);
+    let text = store.manifest(&stored).await?;
     let mut shown = Map::new();
     shown.insert("name".into(), name.as_str().into());
     shown.insert("size_bytes".into(), stored.size.into());

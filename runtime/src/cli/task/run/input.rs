@@ -70,11 +70,11 @@ impl Source {
                     )
                 };
                 let stored = store.head(name).await?.with_context(missing)?;
-                let component = store.read(&stored.name).await?;
+                let component = store.read(&stored).await?;
                 let manifest = match manifest {
                     Some(path) => ManifestFile::find(path, Some(path))?,
                     None => {
-                        let text = store.manifest(&stored.name).await?;
+                        let text = store.manifest(&stored).await?;
                         text.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text })
                     }
                 };

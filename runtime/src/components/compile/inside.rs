@@ -1,0 +1,79 @@
+//! The child's side of a compilation: takes limits upon itself, reads a component, writes machine code.
+//!
+//! Runs as a process of its own, `warren compile-component`, started by [`super::ChildProcess`]: bytes on stdin until it
+//! ends; on stdout the key of the engine, then the code. A component that does not compile is told on stdout as a text,
+//! and by the exit code [`REFUSED`].
+
+use std::{
+    io::{self, Read, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use wasmtime::Engine;
+
+use crate::components::cache::EngineKey;
+
+/// The exit code of a compilation that was refused; stdout has the reason.
+pub(super) const REFUSED: u8 = 3;
+
+/// Open files that it may have: the three that it is given, and what the system's libraries open for a moment.
+const OPEN_FILES: u64 = 16;
+
+/// By how much it steps back behind the service, whose tasks go on meanwhile.
+const NICE: i32 = 5;
+
+/// What the process takes upon itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Inside {
+    /// Processor time.
+    pub time: Duration,
+    /// Address space.
+    pub memory: ByteSize,
+}
+
+/// Takes the limits upon itself, then compiles what is on stdin to stdout. `engine` is made within the limits.
+///
+/// # Errors
+/// If the limits can't be taken, the engine can't be made, or a pipe breaks: then nothing was compiled.
+pub fn serve(limits: Inside, engine: impl FnOnce() -> wasmtime::Result<Engine>) -> io::Result<ExitCode> {
+    take(limits)?;
+    let engine = engine().map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    let compiled = engine.precompile_component(&bytes);
+    let mut stdout = io::stdout().lock();
+    let code = match compiled {
+        Ok(code) => {
+            stdout.write_all(EngineKey::of(&engine).as_bytes())?;
+            stdout.write_all(&code)?;
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            write!(stdout, "{error:#}")?;
+            ExitCode::from(REFUSED)
+        }
+    };
+    stdout.flush()?;
+    Ok(code)
+}
+
+fn take(limits: Inside) -> io::Result<()> {
+    let seconds = limits.time.as_secs().max(1);
+    let at_most = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    for (resource, limit) in [
+        // The first is told by a signal of its own, SIGXCPU; the second ends what would not hear that.
+        (Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds + 1) }),
+        (Resource::As, at_most(limits.memory.as_u64())),
+        (Resource::Fsize, at_most(0)),
+        (Resource::Core, at_most(0)),
+        (Resource::Nofile, at_most(OPEN_FILES)),
+    ] {
+        setrlimit(resource, limit)?;
+    }
+    // Not a limit: without it, it is merely less polite.
+    let _ = nice(NICE);
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! What is known of one version of one component, and how ready it is.
+
+use std::sync::{
+    Arc, OnceLock, PoisonError, RwLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use tokio::sync::{Mutex, OnceCell};
+
+use super::{Component, Digest, Found, Link, Listed, Stored};
+
+/// The versions of one component.
+pub(super) struct Known<P> {
+    /// The one in use.
+    pub(super) current: Arc<Entry<P>>,
+    /// What takes its place as soon as it was looked at.
+    pub(super) coming: Option<Arc<Entry<P>>>,
+}
+
+/// One version of a component.
+pub(super) struct Entry<P> {
+    pub(super) stored: Stored,
+    state: RwLock<State<P>>,
+    /// Known from the store's listing, or since the bytes were first read.
+    digest: OnceLock<Digest>,
+    /// What its manifest makes of it. Apart from the state: it is made once, and stays when the code is let go.
+    pub(super) link: OnceCell<Link<P>>,
+    /// One load at a time, however many tasks ask for it.
+    pub(super) loading: Mutex<()>,
+    /// When it was last asked for.
+    used: AtomicU64,
+    seen: AtomicBool,
+    /// What was wrong with the version before, and has been told.
+    pub(super) told: Option<Arc<str>>,
+}
+
+/// How ready it is.
+enum State<P> {
+    /// Its code is not in memory.
+    Cold,
+    Ready(Arc<Component<P>>),
+    Broken(Arc<Broken>),
+}
+
+/// Why it can't be used.
+pub(super) struct Broken {
+    pub(super) reason: Arc<str>,
+    /// Whether the manifest is the reason: that may lie outside of the files, as a secret that is not there yet.
+    pub(super) of_manifest: bool,
+}
+
+impl<P> Known<P> {
+    pub(super) fn new(current: Arc<Entry<P>>) -> Self {
+        Self { current, coming: None }
+    }
+
+    pub(super) fn newest(&self) -> &Arc<Entry<P>> {
+        self.coming.as_ref().unwrap_or(&self.current)
+    }
+
+    pub(super) fn wanted(&self) -> &Arc<Entry<P>> {
+        if self.current.code().is_some() { &self.current } else { self.newest() }
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry<P>>> {
+        std::iter::once(&self.current).chain(&self.coming)
+    }
+
+    /// Takes up what the store has now.
+    pub(super) fn take_up(&mut self, stored: Stored) {
+        let newest = self.newest();
+        if newest.stored == stored && !newest.may_come_right() {
+            return;
+        }
+        let next = Arc::new(Entry::new(stored, newest.reason().or_else(|| newest.told.clone())));
+        if self.current.code().is_some() {
+            self.coming = Some(next);
+        } else {
+            *self = Self::new(next);
+        }
+    }
+}
+
+impl<P> Entry<P> {
+    pub(super) fn new(stored: Stored, told: Option<Arc<str>>) -> Self {
+        let digest = stored.digest().cloned().map_or_else(OnceLock::new, OnceLock::from);
+        Self {
+            stored,
+            state: RwLock::new(State::Cold),
+            digest,
+            link: OnceCell::new(),
+            loading: Mutex::default(),
+            used: AtomicU64::new(0),
+            seen: AtomicBool::new(false),
+            told,
+        }
+    }
+
+    /// What a task finds, if that is known without loading.
+    pub(super) fn found(&self, now: u64) -> Option<Found<P>> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Cold => None,
+            State::Ready(component) => {
+                self.used.store(now, Ordering::Relaxed);
+                Some(Found::Ready(component.clone()))
+            }
+            State::Broken(broken) => Some(Found::Broken(broken.reason.clone())),
+        }
+    }
+
+    pub(super) fn ready(&self, component: Arc<Component<P>>) {
+        // What was read is the digest that holds, if the file was replaced since it was listed.
+        let _ = self.digest.set(component.digest.clone());
+        self.set(State::Ready(component));
+    }
+
+    pub(super) fn broken(&self, broken: Broken) {
+        self.set(State::Broken(Arc::new(broken)));
+    }
+
+    /// Lets its code go; tasks that run keep it for as long as they do.
+    pub(super) fn let_go(&self) {
+        self.set(State::Cold);
+    }
+
+    fn set(&self, state: State<P>) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// The bytes of its code, if that is in memory.
+    pub(super) fn code(&self) -> Option<u64> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Ready(component) => Some(component.code),
+            State::Cold | State::Broken(_) => None,
+        }
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn digest(&self) -> Option<&Digest> {
+        self.digest.get()
+    }
+
+    /// Whether it was looked at: loaded at least once, or found to be unusable.
+    pub(super) fn is_seen(&self) -> bool {
+        self.seen.load(Ordering::Acquire)
+    }
+
+    /// Gives whether it had been looked at before.
+    pub(super) fn see(&self) -> bool {
+        self.seen.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn listed(&self) -> Listed {
+        let state = self.reason().map_or_else(|| Ok(self.digest().cloned()), Err);
+        Listed { stored: self.stored.clone(), state }
+    }
+
+    fn reason(&self) -> Option<Arc<str>> {
+        self.broken_by().map(|broken| broken.reason.clone())
+    }
+
+    fn may_come_right(&self) -> bool {
+        self.stored.has_manifest() && self.broken_by().is_some_and(|broken| broken.of_manifest)
+    }
+
+    fn broken_by(&self) -> Option<Arc<Broken>> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Broken(broken) => Some(broken.clone()),
+            State::Cold | State::Ready(_) => None,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Components are loaded when a task asks for them, once however many ask; they are let go and loaded again without their
+//! limits being forgotten; and none waits for another's compilation.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+#[path = "support/guest.rs"]
+mod guest;
+#[path = "support/hostile.rs"]
+mod hostile;
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use bytesize::ByteSize;
+use guest::guest;
+use hostile::{additions, around, functions};
+use warren::{
+    components::{
+        ChildProcess, CompileCache, CompileLimits, Compiler, Component, ComponentStore, Components, Found, Keep, Place,
+    },
+    config::Config,
+    sandbox::{EngineSettings, Program, Sandbox},
+};
+
+const STACK: usize = 512 << 10;
+
+/// Longer than any test.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// Enough for all that a test has.
+const ROOMY: ByteSize = ByteSize::mib(64);
+
+/// Room for none: each one that is loaded for a task makes the others go.
+const CROWDED: ByteSize = ByteSize::b(1);
+
+fn sandbox() -> Sandbox {
+    Sandbox::new(&EngineSettings { concurrency: 4, threads: 1, max_memory: 1 << 20, stack: STACK }).unwrap()
+}
+
+async fn load(
+    folder: &Path,
+    sandbox: &Sandbox,
+    cache: Option<&Path>,
+    memory: ByteSize,
+    limits: CompileLimits,
+) -> Components<Program> {
+    let store = ComponentStore::open(folder.to_str().unwrap()).unwrap();
+    let child = ChildProcess::new(env!("CARGO_BIN_EXE_warren").into(), STACK, limits);
+    let cache = cache.map(|cache| CompileCache::open(cache, ByteSize::gib(1)).unwrap());
+    let compiler = Compiler::new(sandbox.engine().clone(), Place::Child(child), cache);
+    let preparer = Box::new(sandbox.preparer(Config::default().to_bounds()));
+    Components::load(store, compiler, preparer, Keep { scan: NEVER, memory }).await.unwrap()
+}
+
+fn limits() -> CompileLimits {
+    Config::default().to_compile_limits()
+}
+
+async fn ready(components: &Components<Program>, name: &str) -> Arc<Component<Program>> {
+    match components.find(&name.parse().unwrap()).await {
+        Found::Ready(component) => component,
+        Found::Broken(reason) | Found::Unavailable(reason) => panic!("{name}: {reason}"),
+        Found::Missing => panic!("{name} is missing"),
+    }
+}
+
+#[tokio::test]
+async fn tasks_that_ask_at_once_for_what_is_not_loaded_get_one_and_the_same() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    fs::write(folder.path().join("work.wasm"), guest("(unreachable)")).unwrap();
+    let components = Arc::new(load(folder.path(), &sandbox, None, ROOMY, limits()).await);
+    let asking = (0..50).map(|_| {
+        let components = components.clone();
+        tokio::spawn(async move { ready(&components, "work").await })
+    });
+    let mut found = Vec::new();
+    for asking in asking.collect::<Vec<_>>() {
+        found.push(asking.await.unwrap());
+    }
+    assert!(found.iter().all(|other| Arc::ptr_eq(other, &found[0])));
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_let_go_and_loaded_again_remembers_how_many_run() {
+    let (folder, cache, sandbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), sandbox());
+    for name in ["one", "other"] {
+        fs::write(folder.path().join(format!("{name}.wasm")), guest("(unreachable)")).unwrap();
+        fs::write(folder.path().join(format!("{name}.toml")), "[limits]\nconcurrency = 1\n").unwrap();
+    }
+    let cache = cache.path().join("compiled");
+    let components = load(folder.path(), &sandbox, Some(&cache), CROWDED, limits()).await;
+    let first = ready(&components, "one").await;
+    let place = sandbox.slot(&first.program).await.unwrap();
+    ready(&components, "other").await;
+    assert!(components.ready(&"one".parse().unwrap()).is_none(), "it was not let go");
+
+    let again = ready(&components, "one").await;
+    assert!(!Arc::ptr_eq(&first, &again));
+    assert!(!again.program.has_place(), "its limit is one, and one runs");
+    drop(place);
+    assert!(again.program.has_place());
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_in_the_cache_is_loaded_again_when_the_store_is_gone() {
+    let (folder, cache, sandbox) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), sandbox());
+    for name in ["one", "other"] {
+        fs::write(folder.path().join(format!("{name}.wasm")), guest("(unreachable)")).unwrap();
+    }
+    let cache = cache.path().join("compiled");
+    let components = load(folder.path(), &sandbox, Some(&cache), CROWDED, limits()).await;
+    components.settled().await;
+    fs::remove_dir_all(folder.path()).unwrap();
+    for name in ["one", "other", "one"] {
+        ready(&components, name).await;
+    }
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_now_is_not_broken() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    let file = folder.path().join("work.wasm");
+    fs::write(&file, guest("(unreachable)")).unwrap();
+    // No background look may come first: it would load the component before it is gone.
+    let components = load(folder.path(), &sandbox, None, CROWDED, limits()).await;
+    components.settled().await;
+    fs::remove_file(&file).unwrap();
+    let found = components.find(&"work".parse().unwrap()).await;
+    assert!(matches!(&found, Found::Unavailable(reason) if reason.contains("it can't be read")));
+    fs::write(&file, guest("(unreachable)")).unwrap();
+    ready(&components, "work").await;
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_compilation_holds_up_neither_what_is_ready_nor_the_first_task_of_another() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    fs::write(folder.path().join("ready.wasm"), guest("(unreachable)")).unwrap();
+    let limits = CompileLimits { time: Duration::from_secs(3), ..limits() };
+    let components = Arc::new(load(folder.path(), &sandbox, None, ROOMY, limits).await);
+    ready(&components, "ready").await;
+    fs::write(folder.path().join("slow.wasm"), around(functions(100_000, &additions(40)))).unwrap();
+    let slow = tokio::spawn({
+        let components = components.clone();
+        async move { components.find(&"slow".parse().unwrap()).await }
+    });
+    fs::write(folder.path().join("quick.wasm"), guest("(drop (i32.const 1)) (unreachable)")).unwrap();
+    ready(&components, "quick").await;
+    ready(&components, "ready").await;
+    assert!(!slow.is_finished(), "it was to be slow");
+    let Found::Broken(reason) = slow.await.unwrap() else { panic!("it was to take too long") };
+    assert!(reason.contains("components.compile_time"), "{reason}");
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_of_500_megabytes_is_refused_before_it_is_read() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    fs::File::create(folder.path().join("large.wasm")).unwrap().set_len(500 << 20).unwrap();
+    let components = load(folder.path(), &sandbox, None, ROOMY, limits()).await;
+    let Found::Broken(reason) = components.find(&"large".parse().unwrap()).await else { panic!("it is too large") };
+    assert_eq!(&*reason, "it has 500.0 MiB, a component has at most 128.0 MiB (setting components.max_size)");
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn a_component_of_another_world_or_a_newer_version_is_refused_with_what_is_provided() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    let import = |name: &str| {
+        let text = format!(
+            "(import \"{name}\" (instance))\n{}",
+            guest::execute("(memory (export \"memory\") 1)", "(unreachable)")
+        );
+        guest::component(&text)
+    };
+    let components = load(folder.path(), &sandbox, None, ROOMY, limits()).await;
+    let newer = "it imports warren:task/context@0.2.0, this runtime provides warren:task@0.1.0: build it against that version, \
+                 or update the runtime";
+    let other =
+        "it imports acme:shop/cart@1.0.0, which warren does not provide (it provides warren:task 0.1 and WASI 0.2)";
+    for (name, told) in [("warren:task/context@0.2.0", newer), ("acme:shop/cart@1.0.0", other)] {
+        let refused = components.check(import(name).into(), None).await.unwrap_err();
+        assert_eq!(refused.to_string(), told);
+    }
+    let checked = components.check(import("warren:task/context@0.1.0").into(), None).await.unwrap();
+    assert_eq!(checked.imports, ["warren:task/context@0.1.0"]);
+    let refused = components.check(guest("(unreachable)").into(), Some("[limits]\nmemory = '1TiB'")).await.unwrap_err();
+    assert!(refused.to_string().starts_with("its manifest: "), "{refused}");
+    components.stop().await;
+}
