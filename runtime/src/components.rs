@@ -9,6 +9,7 @@
 
 mod cache;
 mod compile;
+mod digest;
 mod store;
 
 use std::{
@@ -23,8 +24,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     cache::CompileCache,
-    compile::{CompileError, Compiler, Digest},
-    store::{ComponentStore, StoreError, Stored},
+    compile::{CompileError, Compiler},
+    digest::{Digest, DigestError},
+    store::{
+        Change, ComponentStore, Progress, Pushed, Removed, StoreError, Stored, Switched, Upload, Version,
+        VersionRecord, Versions,
+    },
 };
 
 /// The components that can be executed, by name. `P` is what a component becomes when it is prepared for execution.
@@ -185,14 +190,14 @@ impl<P: Send + Sync + 'static> Inner<P> {
             return;
         }
         let name = stored.name.clone();
-        let bytes = match self.store.read(&name).await {
+        let bytes = match self.store.read(&stored).await {
             Ok(bytes) => bytes,
             // It may pass, and says nothing of the file: what is in use stays in use, and the next scan tries again.
             Err(error) => {
                 return tracing::warn!(component.name = %name, %error, "component {name} can't be read: {error}");
             }
         };
-        let manifest = match self.store.manifest(&name).await {
+        let manifest = match self.store.manifest(&stored).await {
             Ok(manifest) => Ok(manifest),
             Err(error @ StoreError::NoManifest { .. }) => Err(error.to_string()),
             Err(error) => {

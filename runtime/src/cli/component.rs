@@ -1,7 +1,11 @@
-//! `warren component`: start a component of your own, upload it, see what is there.
+//! `warren component`: start a component of your own, upload it, see what is there, go back to an older version.
 
+mod list;
 mod push;
+mod remove;
 mod show;
+mod use_version;
+mod versions;
 
 use std::{
     fs, io,
@@ -10,16 +14,11 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use bytesize::ByteSize;
 use clap::Subcommand;
 use event_driven::names::TaskName;
-use serde_json::json;
 
-use super::{output, settings};
-use crate::{
-    components::{ComponentStore, Digest},
-    manifest,
-};
+use super::output;
+use crate::manifest;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -32,11 +31,20 @@ pub(super) enum Command {
     #[command(after_help = push::HELP)]
     Push(push::Args),
     /// List the components that are there
-    #[command(after_help = "Examples:\n  warren component list\n  warren component list --output json")]
-    List(List),
+    #[command(after_help = list::HELP)]
+    List(list::Args),
     /// Show one component: its file, its limits and grants, and what its tasks used
     #[command(after_help = show::HELP)]
     Show(show::Args),
+    /// List the versions of a component
+    #[command(after_help = versions::HELP)]
+    Versions(versions::Args),
+    /// Make another version of a component the current one, as to go back to an older one
+    #[command(after_help = use_version::HELP)]
+    Use(use_version::Args),
+    /// Take a component away; its versions stay
+    #[command(after_help = remove::HELP)]
+    Remove(remove::Args),
     /// Print the JSON schema of a manifest, for editors
     #[command(after_help = "Examples:\n  warren component schema > manifest.schema.json")]
     Schema,
@@ -52,18 +60,15 @@ pub(super) struct New {
     sdk: Option<PathBuf>,
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct List {
-    #[command(flatten)]
-    output: output::Output,
-}
-
 pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(args) => new(args)?,
         Command::Push(args) => push::execute(file, args).await?,
-        Command::List(args) => list(file, args).await?,
+        Command::List(args) => list::execute(file, args).await?,
         Command::Show(args) => show::execute(file, args).await?,
+        Command::Versions(args) => versions::execute(file, args).await?,
+        Command::Use(args) => use_version::execute(file, args).await?,
+        Command::Remove(args) => remove::execute(file, args).await?,
         Command::Schema => output::print_json(manifest::schema().as_value())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -113,26 +118,4 @@ fn new(args: &New) -> anyhow::Result<()> {
 fn surrounding_sdk() -> io::Result<Option<PathBuf>> {
     let here = std::env::current_dir()?;
     Ok(here.ancestors().map(|folder| folder.join("tasks-wasm/sdk")).find(|sdk| sdk.join("Cargo.toml").is_file()))
-}
-
-async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<()> {
-    let config = settings::load(file, Vec::new())?.config;
-    let store = ComponentStore::open(&config.components.url)?;
-    let mut components = Vec::new();
-    for stored in store.list().await? {
-        let digest = Digest::of(&store.read(&stored.name).await?);
-        components.push((stored, digest));
-    }
-    args.output.print(
-        &["name", "size", "modified", "digest"],
-        &components,
-        |(stored, digest)| {
-            let modified = stored.modified.format("%Y-%m-%d %H:%M:%SZ").to_string();
-            vec![stored.name.to_string(), ByteSize(stored.size).to_string(), modified, digest.to_string()]
-        },
-        |(stored, digest)| {
-            json!({ "name": stored.name.as_str(), "size_bytes": stored.size, "modified": stored.modified, "digest": digest.as_str() })
-        },
-    )?;
-    Ok(())
 }

@@ -46,7 +46,7 @@ fn runtime_info(config: &Config) -> RuntimeInfo {
 }
 
 /// The name of this machine, for people who look for the process: where Linux tells it, or the environment.
-fn host() -> String {
+pub(super) fn host() -> String {
     let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     told.map_or_else(|| "unknown".to_owned(), |name| name.trim().to_owned())
 }
