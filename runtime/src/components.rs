@@ -56,13 +56,15 @@ struct Known<P> {
     /// The version of the file that this was made of.
     stored: Stored,
     state: Result<Arc<Component<P>>, Arc<str>>,
+    /// Why what lies there now could not be read; told once.
+    unread: Option<Arc<str>>,
 }
 
 impl<P> Known<P> {
-    /// Whether it can't be used for a reason that may lie outside of its files: a secret that its manifest names and that is
-    /// not there yet.
+    /// Whether it can't be used for a reason that may go without a change of what is listed: a secret that its manifest names
+    /// is not there yet, or its file is damaged in the store.
     fn may_come_right(&self) -> bool {
-        self.state.is_err() && self.stored.has_manifest()
+        self.state.is_err() && (self.stored.has_manifest() || self.unread.is_some())
     }
 }
 
@@ -138,6 +140,11 @@ impl<P: Send + Sync + 'static> Components<P> {
         list
     }
 
+    /// What was wrong with the store when it was last looked at; what is known stays in use.
+    pub fn store_trouble(&self) -> Option<String> {
+        self.inner.store.trouble()
+    }
+
     /// Ends the scan. May be called twice.
     pub async fn stop(&self) {
         self.stop.cancel();
@@ -192,17 +199,12 @@ impl<P: Send + Sync + 'static> Inner<P> {
         let name = stored.name.clone();
         let bytes = match self.store.read(&stored).await {
             Ok(bytes) => bytes,
-            // It may pass, and says nothing of the file: what is in use stays in use, and the next scan tries again.
-            Err(error) => {
-                return tracing::warn!(component.name = %name, %error, "component {name} can't be read: {error}");
-            }
+            Err(error) => return self.keep(stored, &error),
         };
         let manifest = match self.store.manifest(&stored).await {
             Ok(manifest) => Ok(manifest),
             Err(error @ StoreError::NoManifest { .. }) => Err(error.to_string()),
-            Err(error) => {
-                return tracing::warn!(component.name = %name, %error, "the manifest of {name} can't be read: {error}");
-            }
+            Err(error) => return self.keep(stored, &error),
         };
         let made = match manifest {
             Ok(manifest) => self.make(&name, bytes, manifest.as_deref()).await,
@@ -221,8 +223,21 @@ impl<P: Send + Sync + 'static> Inner<P> {
                 Err(reason.into())
             }
         };
-        let known = Known { stored, state };
+        let known = Known { stored, state, unread: None };
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(name, known);
+    }
+
+    /// What lies there now can't be read: what is in use stays in use, and the next scan tries again.
+    fn keep(&self, stored: Stored, error: &StoreError) {
+        let (name, reason) = (stored.name.clone(), Arc::<str>::from(error.to_string()));
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let told = known.get_mut(&name).and_then(|known| known.unread.replace(reason.clone()));
+        if told.as_ref() != Some(&reason) {
+            tracing::warn!(component.name = %name, %error, "component {name} can't be read and stays as it was: {reason}");
+        }
+        if !error.may_pass() {
+            known.entry(name).or_insert(Known { stored, state: Err(reason.clone()), unread: Some(reason) });
+        }
     }
 
     fn is_known_as(&self, name: &TaskName, reason: &str) -> bool {

@@ -149,6 +149,7 @@ fn a_component_store_of_another_kind() {
 
 /// What HTTP says at a port that is known before the service is ready.
 async fn ask(port: u16, path: &str) -> (StatusCode, String) {
+    warren::tls::install_ring();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let response = http.get(format!("http://127.0.0.1:{port}{path}")).send().await.unwrap();
     (response.status(), response.text().await.unwrap())

@@ -22,12 +22,13 @@ pub(in crate::cli) struct Args {
     /// The component's name
     name: TaskName,
     /// The number of one of its versions
-    version: Version,
+    #[arg(value_name = "VERSION")]
+    number: Version,
 }
 
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<()> {
     let config = settings::load(file, Vec::new())?.config;
-    let (name, version) = (&args.name, args.version);
+    let (name, version) = (&args.name, args.number);
     let store = ComponentStore::open(&config.components.url)?;
     let switched = store.use_version(name, version).await?;
     let digest = &switched.record.digest;

@@ -54,7 +54,7 @@ pub enum StoreError {
         size: ByteSize,
     },
     /// A file is too large to be taken for a manifest, or no text.
-    #[error("the manifest of {name} is none: one is a text of at most {MAX_MANIFEST}")]
+    #[error("{name}.toml is no manifest: a text of at most {MAX_MANIFEST}")]
     NoManifest {
         /// The component.
         name: TaskName,
