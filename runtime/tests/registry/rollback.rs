@@ -110,8 +110,8 @@ async fn rolls_back_under_load(variables: Vec<(String, String)>, url: Option<&st
         assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 0), "{task:?}");
         let row = stack.row(task).await;
         let (result, digest) = (row.result.unwrap(), row.component_digest.unwrap());
-        let expected = if result == "\"one\"" { &first } else { &second };
-        assert_eq!(digest, expected.as_str(), "{result}");
+        let expected = if &*result == "\"one\"" { &first } else { &second };
+        assert_eq!(&*digest, expected.as_str(), "{result}");
     }
     let slowest = switches.into_iter().chain([usable]).max().unwrap();
     assert!(slowest < SECONDS, "{slowest:?}");
