@@ -17,11 +17,15 @@ use crate::{
     service::{Parts, Service},
 };
 
-/// Builds everything that the service needs but the two connections, which are given.
-pub(super) async fn parts(config: Config, broker: Broker, database: Database) -> anyhow::Result<Parts> {
+/// Builds everything that the service needs but the two connections and the store, which are given.
+pub(super) async fn parts(
+    config: Config,
+    store: ComponentStore,
+    broker: Broker,
+    database: Database,
+) -> anyhow::Result<Parts> {
     raise_open_files();
     let sandbox = Sandbox::new(&engine_settings(&config)?)?;
-    let store = ComponentStore::open(&config.components.url)?;
     let compiler = Compiler::new(sandbox.engine().clone(), compile_cache(&config));
     let preparer = Box::new(sandbox.preparer(config.to_bounds()));
     let components = Components::load(store, compiler, preparer, config.components.scan).await?;

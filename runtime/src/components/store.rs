@@ -14,6 +14,7 @@ mod error;
 mod index;
 mod loose;
 mod place;
+mod revise;
 mod revisions;
 
 use std::{
@@ -41,7 +42,7 @@ const MAX_COMPONENT: ByteSize = ByteSize::mib(128);
 /// The largest manifest that is read.
 const MAX_MANIFEST: ByteSize = ByteSize::kib(64);
 
-/// The largest index that is read or written: as many versions as it may have, all with the largest manifest.
+/// The largest index that is read or written. With 200 versions and manifests of the usual size it has some 100 KiB.
 const MAX_INDEX: ByteSize = ByteSize::mib(16);
 
 /// An object store of components. Cheap to clone; clones share what they have read.

@@ -6,7 +6,7 @@ use warren::components::{ComponentStore, StoreError};
 
 use crate::{
     fixture::{Fixture, push, upload},
-    s3::S3,
+    s3::{Gate, S3},
 };
 
 #[tokio::test]
@@ -108,6 +108,18 @@ async fn the_index_is_not_read_again_while_nothing_changes() {
     file.set_modified(written.modified().unwrap() + Duration::from_secs(1)).unwrap();
     store.list().await.unwrap();
     assert!(store.trouble().is_some(), "and it is when something does");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_know_conditional_writes_is_not_written_to() {
+    let Some(server) = S3::start() else { return };
+    let (honest, careless) = (server.variables(), Gate::careless(&server).variables());
+    let store = ComponentStore::open_with("s3://components/work", careless.into_iter()).unwrap();
+    let told = store.push(&"work".parse().unwrap(), upload("one", None)).await.unwrap_err();
+    assert!(matches!(told, StoreError::NoConditionalPut { .. }), "{told}");
+    assert_eq!(store.list().await.unwrap(), []);
+    let store = ComponentStore::open_with("s3://components/work", honest.into_iter()).unwrap();
+    assert_eq!(push(&store, "work", b"one").await.record.number.get(), 1);
 }
 
 #[test]

@@ -1,33 +1,15 @@
-//! What changes the store: a push, another version made current, a component taken away.
-//!
-//! Each change is a new revision of one component's index: the highest one is read, the next is made of it, and created
-//! under the next number, which succeeds for one writer only; the others begin anew. The newest [`KEPT`] revisions stay,
-//! older ones are deleted by whoever made a newer one. So a writer that was asleep for long might create a number that
-//! others have used and deleted already. That is told by a look after the creation: revision r is deleted only after
-//! r + [`KEPT`] was created, and the highest one is never deleted. If the highest is lower than that, r had never been
-//! there before; if not, it is not known, and the writer begins anew.
-
-use std::{future::ready, time::Duration};
+//! What changes the store: a push, another version made current, a component taken away. Each decides what the next index
+//! says; [`super::revise`] makes it the one that counts.
 
 use bytes::Bytes;
 use bytesize::ByteSize;
 use chrono::Utc;
 use event_driven::names::TaskName;
-use futures_util::{StreamExt, stream};
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, path::Path};
 
 use super::{
     ComponentStore, MAX_COMPONENT, MAX_MANIFEST, Progress, StoreError, Version, VersionRecord, Versions,
-    blobs::digest_of,
-    index::{FOLDER, path_of},
-    place::Place,
+    blobs::digest_of, revise::Step,
 };
-
-/// Revisions of an index that stay. All who write to a store have to agree on it.
-const KEPT: u32 = 3;
-
-/// How often a change is begun anew. Of those who write at once one succeeds in each round.
-const TRIES: u32 = 50;
 
 /// The longest name of who pushed that is kept, in characters.
 const MAX_BY: usize = 200;
@@ -83,12 +65,6 @@ pub enum Removed {
     Loose,
     /// There was no such component.
     Nothing,
-}
-
-/// What a change makes of an index.
-enum Step<T> {
-    Keep(T),
-    Write(Versions, T),
 }
 
 impl ComponentStore {
@@ -229,89 +205,4 @@ fn find<'a>(name: &TaskName, versions: &'a Versions, version: Version) -> Result
     };
     let missing = || StoreError::NoSuchVersion { name: name.clone(), version, known: known() };
     versions.find(version).ok_or_else(missing)
-}
-
-impl Place {
-    async fn change<T>(
-        &self,
-        name: &TaskName,
-        step: impl Fn(Option<&Versions>) -> Result<Step<T>, StoreError>,
-    ) -> Result<T, StoreError> {
-        for attempt in 0..TRIES {
-            let (revision, before) = self.versions_of(name).await?.unzip();
-            let (after, answer) = match step(before.as_ref())? {
-                Step::Keep(answer) => return Ok(answer),
-                Step::Write(after, answer) => (after, answer),
-            };
-            let revision = revision.unwrap_or_default().saturating_add(1);
-            if self.create(&path_of(name, revision), after.to_json(name)?).await? {
-                let revisions = self.revisions_of(name).await?;
-                let highest = revisions.iter().copied().max().unwrap_or_default();
-                if highest < revision.saturating_add(KEPT) {
-                    self.delete_old(name, &revisions, highest).await;
-                    return Ok(answer);
-                }
-            }
-            tokio::time::sleep(pause(attempt)).await;
-        }
-        Err(StoreError::Contended { name: name.clone(), tries: TRIES })
-    }
-
-    /// Creates an object. `false`: there is one already, and it is another.
-    async fn create(&self, path: &Path, bytes: Bytes) -> Result<bool, StoreError> {
-        let put = self.objects.put_opts(path, PutPayload::from_bytes(bytes.clone()), PutMode::Create.into()).await;
-        match put {
-            Ok(_) => Ok(true),
-            // It may be ours: a client that did not hear the answer has sent it again.
-            Err(object_store::Error::AlreadyExists { .. }) => match self.objects.get(path).await {
-                Ok(there) => Ok(there.bytes().await.map_err(|source| self.failed(source))? == bytes),
-                Err(object_store::Error::NotFound { .. }) => Ok(false),
-                Err(source) => Err(self.failed(source)),
-            },
-            Err(source) => Err(self.failed(source)),
-        }
-    }
-
-    /// What can't be deleted now, the next writer tries again.
-    async fn delete_old(&self, name: &TaskName, revisions: &[u32], highest: u32) {
-        let old = revisions.iter().filter(|revision| revision.saturating_add(KEPT) <= highest);
-        let paths: Vec<_> = old.map(|revision| Ok(path_of(name, *revision))).collect();
-        let deleted = self.objects.delete_stream(stream::iter(paths).boxed());
-        let failed = deleted.filter_map(|deleted| ready(deleted.err()));
-        failed.for_each(|error| ready(tracing::debug!(%error, "an old index of {name} stays for now: {error}"))).await;
-    }
-
-    /// That the store refuses to create what is there. Some that speak S3 pass over the condition, and would lose one of
-    /// two changes that are made at once without a word.
-    async fn ensure_creates(&self) -> Result<(), StoreError> {
-        if self.directory.is_some() {
-            return Ok(());
-        }
-        let path = Path::from(format!("{FOLDER}/.conditional"));
-        // The first one who ever pushes creates it; all others, and the second try, must be refused.
-        for _ in 0..2 {
-            let put = self.objects.put_opts(&path, PutPayload::new(), PutMode::Create.into());
-            match self.in_time(async { Ok(put.await) }).await? {
-                Ok(_) => {}
-                Err(object_store::Error::AlreadyExists { .. }) => return Ok(()),
-                Err(source) => return Err(self.failed(source)),
-            }
-        }
-        Err(StoreError::NoConditionalPut { url: self.url.clone() })
-    }
-
-    /// Two whose names differ only in case would be one on a disk that does not tell them apart.
-    async fn ensure_no_twin(&self, name: &TaskName) -> Result<(), StoreError> {
-        let names = self.indexed_names().await?.into_iter().chain(self.list_loose().await?.into_keys());
-        let mut twins = names.filter(|other| other != name && other.as_str().eq_ignore_ascii_case(name.as_str()));
-        match twins.next() {
-            Some(twin) => Err(StoreError::Twin { name: name.clone(), twin }),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Those who collided should not do so again: up to 10 ms, and longer the more often it happens.
-fn pause(attempt: u32) -> Duration {
-    Duration::from_millis(rand::random_range(0..=10 * u64::from(attempt.min(10) + 1)))
 }

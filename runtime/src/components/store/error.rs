@@ -160,6 +160,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store is away, and not there to refuse: it may be waited for.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Slow { .. } | Self::Store { source: object_store::Error::Generic { .. }, .. })
+    }
+
     /// Whether the same request may succeed later though nobody repairs anything in the store.
     pub fn may_pass(&self) -> bool {
         match self {

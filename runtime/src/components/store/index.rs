@@ -1,7 +1,7 @@
 //! The index of one component: which versions it has, and which one is current.
 //!
 //! It is kept as a row of revisions, `index/<name>/<8 digits>.json`; each is a whole index, and the highest number
-//! counts. See [`super::revisions`] for how they are read, [`super::change`] for how one is added.
+//! counts. See [`super::revisions`] for how they are read, [`super::revise`] for how one is added.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 
