@@ -54,6 +54,15 @@ else
   skip "publish.mjs and the validation of AsyncAPI: there is no npm"
 fi
 
+step "an S3-compatible server"
+s3=$target_dir/s3
+if command -v python3 >/dev/null && { [ -x "$s3/bin/python" ] || python3 -m venv "$s3"; }; then
+  "$s3/bin/pip" install --quiet --disable-pip-version-check -r runtime/tests/support/s3_requirements.txt
+  export WARREN_TEST_S3=$s3/bin/python
+else
+  skip "the store of components in S3: there is no python3 with venv"
+fi
+
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --all-features --locked

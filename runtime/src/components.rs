@@ -37,8 +37,11 @@ pub use self::{
     cache::CompileCache,
     check::{Checked, Refused, check},
     compile::{ChildProcess, CompileError, CompileLimits, Compiler, Inside, Place, SUBCOMMAND, serve},
-    digest::Digest,
-    store::{ComponentStore, StoreError, Stored},
+    digest::{Digest, DigestError},
+    store::{
+        Change, ComponentStore, Progress, Pushed, Removed, StoreError, Stored, Switched, Upload, Version,
+        VersionRecord, Versions,
+    },
 };
 use self::{
     entry::{Entry, Known},
@@ -197,6 +200,11 @@ impl<P: Send + Sync + 'static> Components<P> {
             }
             looked_at.await;
         }
+    }
+
+    /// What was wrong with the store when it was last looked at; what is known stays in use.
+    pub fn store_trouble(&self) -> Option<String> {
+        self.inner.store.trouble()
     }
 
     /// Ends the scan. May be called twice.

@@ -211,7 +211,8 @@ impl Default for Database {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Components {
-    /// A directory, as a path or as `file:///path`. Holds one `<name>.wasm` for each component.
+    /// The store of components: a directory, as a path or as `file:///path`, or `s3://bucket/prefix`, `gs://bucket/prefix`,
+    /// `az://container/prefix`. A cloud's own variables (`AWS_…`, `GOOGLE_…`, `AZURE_…`) say how it is reached.
     pub url: String,
     /// Where compiled code is kept. Must belong to this user alone. Empty: `warren` in the user's cache directory.
     pub cache: PathBuf,

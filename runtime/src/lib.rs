@@ -25,3 +25,4 @@ pub mod receipt;
 pub mod retry;
 pub mod sandbox;
 pub mod service;
+pub mod tls;

@@ -124,7 +124,7 @@ impl Service {
     }
 
     /// For each thing that the service needs, `ok` or what is wrong with it.
-    pub fn readiness(&self) -> [(&'static str, String); 3] {
+    pub fn readiness(&self) -> [(&'static str, String); 4] {
         let broker = match &*self.parts.broker.health().borrow() {
             broker::Health::Connected => "ok".to_owned(),
             broker::Health::Disconnected(reason) => reason.to_string(),
@@ -134,7 +134,8 @@ impl Service {
             lifecycle::Health::Unhealthy(reason) => reason.clone(),
         };
         let service = if self.stopping.load(Ordering::Relaxed) { "stopping" } else { "ok" };
-        [("broker", broker), ("database", database), ("service", service.to_owned())]
+        let components = self.parts.components.store_trouble().unwrap_or_else(|| "ok".to_owned());
+        [("broker", broker), ("components", components), ("database", database), ("service", service.to_owned())]
     }
 
     /// Gives each delivery a task of its own; the prefetch bounds how many there are.

@@ -30,7 +30,7 @@ fn a_component_is_checked_when_it_is_pushed() {
     };
     let (code, stdout, stderr) = run(base().args(["component", "push"]).arg(components().join("echo.wasm")));
     assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.starts_with("echo is in components ("), "{stdout}");
+    assert!(stdout.starts_with("echo is in components as version 1 ("), "{stdout}");
     let (_, stdout, _) = run(base().args(["component", "list", "--output", "json"]));
     let list: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((list.as_array().unwrap().len(), &list[0]["name"]), (1, &json!("echo")));
@@ -88,7 +88,8 @@ fn a_manifest_is_checked_and_stored_with_its_component() {
     std::fs::write(file("echo.toml"), MANIFEST).unwrap();
     let (code, stdout, stderr) = run(base().args(["component", "push", "echo.wasm"]));
     assert!(code == 0 && stdout.trim().ends_with(", with the manifest echo.toml)"), "{stdout}{stderr}");
-    assert_eq!(std::fs::read_to_string(file("components/echo.toml")).unwrap(), MANIFEST);
+    let (_, shown, _) = run(base().args(["component", "show", "echo", "--output", "json"]));
+    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["manifest"], MANIFEST);
     std::fs::remove_file(file("echo.toml")).unwrap();
     let (_, stdout, _) = run(base().args(["component", "push", "echo.wasm"]));
     assert!(stdout.trim().ends_with(", with the manifest that it had)"), "{stdout}");
@@ -105,7 +106,7 @@ fn a_component_is_shown_with_what_it_may_use_and_do() {
     let (code, stdout, stderr) = run(base().args(["component", "show", "echo", "--output", "json"]));
     assert_eq!(code, 0, "{stderr}");
     let shown: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((&shown["name"], &shown["manifest"]), (&json!("echo"), &json!("echo.toml")));
+    assert_eq!((&shown["name"], &shown["manifest"]), (&json!("echo"), &json!(MANIFEST)));
     assert_eq!(shown["limits"]["timeout"], json!({ "value": "45s", "from": "manifest" }));
     assert_eq!(shown["limits"]["cpu"], json!({ "value": "10s", "from": "default" }));
     let grants = json!({ "secrets": { "API_KEY": "env:KEY" }, "hosts": ["api.example.com:443"] });
@@ -115,8 +116,9 @@ fn a_component_is_shown_with_what_it_may_use_and_do() {
     assert!(table.contains("env:KEY") && !table.contains("pa55word"), "{table}");
     assert!(table.lines().any(|line| line.split_whitespace().eq(["timeout", "45s", "manifest"])), "{table}");
 
-    std::fs::write(folder.path().join("components/echo.toml"), "[limit]\n").unwrap();
-    let (_, table, _) = run(base().args(["component", "show", "echo"]));
+    std::fs::copy(components().join("echo.wasm"), folder.path().join("components/loose.wasm")).unwrap();
+    std::fs::write(folder.path().join("components/loose.toml"), "[limit]\n").unwrap();
+    let (_, table, _) = run(base().args(["component", "show", "loose"]));
     assert!(table.contains("can't be used: there is no limit"), "{table}");
     let (code, _, stderr) = run(base().args(["component", "show", "nobody"]));
     assert_eq!((code, stderr.trim()), (1, "error: there is no component nobody in components"));

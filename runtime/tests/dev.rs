@@ -29,6 +29,7 @@ impl Dev {
             let file = format!("{name}.wasm");
             fs::copy(components().join(&file), folder.path().join("components").join(&file)).unwrap();
         }
+        warren::tls::install_ring();
         Self { folder, http: Client::builder().no_proxy().build().unwrap() }
     }
 

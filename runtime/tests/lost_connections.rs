@@ -23,6 +23,7 @@ use warren::lifecycle::TaskStatus;
 
 /// Waits until readiness is as it should be; gives what it says.
 async fn readiness(warren: &Process, expected: StatusCode) -> Value {
+    warren::tls::install_ring();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -57,6 +58,7 @@ async fn a_broker_that_goes_away_comes_back() {
         publisher.task("echo", &json!({ "n": n }), Some(&format!("m-{n}"))).await;
     }
     let body = json!({ "task_name": "echo", "payload": 1, "message_id": "over-http" });
+    warren::tls::install_ring();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let refused = http.post(format!("{}/v1/tasks", warren.url)).json(&body).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -143,12 +143,13 @@ fn settings_that_are_wrong_are_told_all_at_once() {
 
 #[test]
 fn a_component_store_of_another_kind() {
-    let told = fail(warren().arg("dev").env("WARREN_COMPONENTS_URL", "s3://bucket/components"));
-    assert_told(told, &["s3://bucket/components", "only a directory is supported"]);
+    let told = fail(warren().arg("dev").env("WARREN_COMPONENTS_URL", "ftp://host/components"));
+    assert_told(told, &["ftp://host/components", "it is neither a directory"]);
 }
 
 /// What HTTP says at a port that is known before the service is ready.
 async fn ask(port: u16, path: &str) -> (StatusCode, String) {
+    warren::tls::install_ring();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let response = http.get(format!("http://127.0.0.1:{port}{path}")).send().await.unwrap();
     (response.status(), response.text().await.unwrap())

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::{config::Config, tls};
 
 /// Beyond what an answer itself may wait for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ impl Client {
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
         let base = std::env::var("WARREN_URL").unwrap_or_else(|_| format!("http://{}", config.http.addr));
         // Loopback needs no proxy, and a proxy would see every payload.
+        tls::install_ring();
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { base: base.trim_end_matches('/').to_owned(), http })
     }

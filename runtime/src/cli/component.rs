@@ -1,23 +1,23 @@
-//! `warren component`: write, build and check a component of your own, upload it, see what is there.
+//! `warren component`: write, build and check a component of your own, upload it, see what is there, go back to an older
+//! version.
 
 mod build;
 mod check;
+mod list;
 mod new;
 mod push;
+mod remove;
 mod show;
+mod use_version;
 mod verdict;
+mod versions;
 
 use std::{path::Path, process::ExitCode};
 
-use bytesize::ByteSize;
 use clap::Subcommand;
-use serde_json::json;
 
-use super::{output, settings};
-use crate::{
-    components::{ComponentStore, Digest},
-    manifest,
-};
+use super::output;
+use crate::manifest;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -34,20 +34,23 @@ pub(super) enum Command {
     #[command(after_help = push::HELP)]
     Push(push::Args),
     /// List the components that are there
-    #[command(after_help = "Examples:\n  warren component list\n  warren component list --output json")]
-    List(List),
+    #[command(after_help = list::HELP)]
+    List(list::Args),
     /// Show one component: its file, its limits and grants, and what its tasks used
     #[command(after_help = show::HELP)]
     Show(show::Args),
+    /// List the versions of a component
+    #[command(after_help = versions::HELP)]
+    Versions(versions::Args),
+    /// Make another version of a component the current one, as to go back to an older one
+    #[command(after_help = use_version::HELP)]
+    Use(use_version::Args),
+    /// Take a component away; its versions stay
+    #[command(after_help = remove::HELP)]
+    Remove(remove::Args),
     /// Print the JSON schema of a manifest, for editors
     #[command(after_help = "Examples:\n  warren component schema > manifest.schema.json")]
     Schema,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct List {
-    #[command(flatten)]
-    output: output::Output,
 }
 
 pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
@@ -56,31 +59,12 @@ pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::R
         Command::Build(args) => build::execute(file, args).await?,
         Command::Check(args) => return check::execute(file, args).await,
         Command::Push(args) => push::execute(file, args).await?,
-        Command::List(args) => list(file, args).await?,
+        Command::List(args) => list::execute(file, args).await?,
         Command::Show(args) => show::execute(file, args).await?,
+        Command::Versions(args) => versions::execute(file, args).await?,
+        Command::Use(args) => use_version::execute(file, args).await?,
+        Command::Remove(args) => remove::execute(file, args).await?,
         Command::Schema => output::print_json(manifest::schema().as_value())?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<()> {
-    let config = settings::load(file, Vec::new())?.config;
-    let store = ComponentStore::open(&config.components.url)?;
-    let mut components = Vec::new();
-    for stored in store.list().await? {
-        let digest = Digest::of(&store.read(&stored).await?);
-        components.push((stored, digest));
-    }
-    args.output.print(
-        &["name", "size", "modified", "digest"],
-        &components,
-        |(stored, digest)| {
-            let modified = stored.modified.format("%Y-%m-%d %H:%M:%SZ").to_string();
-            vec![stored.name.to_string(), ByteSize(stored.size).to_string(), modified, digest.to_string()]
-        },
-        |(stored, digest)| {
-            json!({ "name": stored.name.as_str(), "size_bytes": stored.size, "modified": stored.modified, "digest": digest.as_str() })
-        },
-    )?;
-    Ok(())
 }

@@ -65,9 +65,9 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
 async fn build(config: Config) -> anyhow::Result<Parts> {
     let database = Database::connect(&config.to_database()).await?;
     database.migrate().await?;
-    ComponentStore::open_or_create(&config.components.url)?;
+    let store = ComponentStore::open_or_create(&config.components.url)?;
     let broker = Broker::in_process(config.to_in_process());
-    start::parts(config, broker, database).await
+    start::parts(config, store, broker, database).await
 }
 
 /// Tells what to type next.

@@ -63,7 +63,11 @@ fn text(check: &Check) -> String {
 async fn running(config: &Config) -> anyhow::Result<String> {
     let ready = Client::new(config)?.get("/readyz", &[]).await?;
     anyhow::ensure!(ready.as_ref().and_then(|ready| ready.get("ready")) == Some(&Value::Bool(true)), "it is not ready");
-    Ok("ready".to_owned())
+    let components = ready.as_ref().and_then(|ready| ready.pointer("/parts/components")).and_then(Value::as_str);
+    Ok(match components {
+        Some(trouble) if trouble != "ok" => format!("ready, with the components that it has: {trouble}"),
+        _ => "ready".to_owned(),
+    })
 }
 
 async fn broker(config: &Config) -> anyhow::Result<String> {
@@ -107,7 +111,11 @@ async fn database(config: &Config) -> anyhow::Result<String> {
 }
 
 async fn components(config: &Config) -> anyhow::Result<String> {
-    let stored = ComponentStore::open(&config.components.url)?.list().await?;
+    let store = ComponentStore::open(&config.components.url)?;
+    let stored = store.list().await?;
+    if let Some(trouble) = store.trouble() {
+        anyhow::bail!("{} in {}, but not all could be read: {trouble}", stored.len(), config.components.url);
+    }
     Ok(format!("{} in {}", stored.len(), config.components.url))
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     api::Starting,
     broker,
+    components::StoreError,
     lifecycle::{self, Database},
 };
 
@@ -65,5 +66,6 @@ fn is_outage(error: &anyhow::Error) -> bool {
     let database = error.downcast_ref().is_some_and(lifecycle::ConnectError::is_outage);
     let migration = error.downcast_ref::<MigrationError>().is_some_and(Database::is_outage);
     let broker = error.downcast_ref().is_some_and(broker::ConnectError::is_outage);
-    database || migration || broker
+    let components = error.downcast_ref().is_some_and(StoreError::is_outage);
+    database || migration || broker || components
 }

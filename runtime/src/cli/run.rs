@@ -8,6 +8,7 @@ use super::{logging, migrate, patience::Patience, settings, signals::Signals, st
 use crate::{
     api::{self, Starting},
     broker::Broker,
+    components::ComponentStore,
     config::Config,
     service::{Parts, Service},
 };
@@ -26,8 +27,8 @@ pub(super) struct Args {
     /// Where HTTP listens; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
     http_addr: Option<String>,
-    /// Where the components are
-    #[arg(long, value_name = "DIR")]
+    /// Where the components are: a directory, or s3://bucket/prefix, gs://… or az://…
+    #[arg(long, value_name = "URL")]
     components: Option<String>,
 }
 
@@ -69,5 +70,7 @@ async fn build(config: Config, starting: Starting) -> anyhow::Result<Parts> {
         })
         .await?;
     let broker = patience.reach("broker", async || Ok(Broker::connect(broker_config.clone()).await?)).await?;
-    start::parts(config, broker, database).await
+    let store = ComponentStore::open(&config.components.url)?;
+    patience.reach("components", async || Ok(store.list().await.map(drop)?)).await?;
+    start::parts(config, store, broker, database).await
 }

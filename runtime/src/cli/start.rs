@@ -17,11 +17,15 @@ use crate::{
     service::{Parts, Service},
 };
 
-/// Builds everything that the service needs but the two connections, which are given.
-pub(super) async fn parts(config: Config, broker: Broker, database: Database) -> anyhow::Result<Parts> {
+/// Builds everything that the service needs but the two connections and the store, which are given.
+pub(super) async fn parts(
+    config: Config,
+    store: ComponentStore,
+    broker: Broker,
+    database: Database,
+) -> anyhow::Result<Parts> {
     raise_open_files();
     let sandbox = Sandbox::new(&engine_settings(&config)?)?;
-    let store = ComponentStore::open(&config.components.url)?;
     let compiler = Compiler::new(sandbox.engine().clone(), compile_place(&config)?, compile_cache(&config));
     let preparer = Box::new(sandbox.preparer(config.to_bounds()));
     let keep = Keep { scan: config.components.scan, memory: config.components.memory };
@@ -47,7 +51,7 @@ fn runtime_info(config: &Config) -> RuntimeInfo {
 }
 
 /// The name of this machine, for people who look for the process: where Linux tells it, or the environment.
-fn host() -> String {
+pub(super) fn host() -> String {
     let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     told.map_or_else(|| "unknown".to_owned(), |name| name.trim().to_owned())
 }

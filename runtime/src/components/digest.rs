@@ -1,12 +1,21 @@
-//! What a component is known by: the hash of its bytes.
+//! What a component's file is known by, wherever it lies: in the store, in the cache and in the rows of its tasks.
 
-use std::fmt;
+use std::{fmt, str::FromStr, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 /// The SHA-256 of a component's file, as it stands in `task_store.component_digest`: `sha256:` and 64 hex digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Digest(std::sync::Arc<str>);
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(Arc<str>);
+
+/// Why a text is no digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a digest is sha256: and 64 digits of 0-9 a-f, not {found:?}")]
+pub struct DigestError {
+    found: String,
+}
 
 impl Digest {
     const PREFIX: &'static str = "sha256:";
@@ -28,7 +37,7 @@ impl Digest {
     }
 
     /// The digest as it is recorded, for a row to share.
-    pub fn shared(&self) -> std::sync::Arc<str> {
+    pub fn shared(&self) -> Arc<str> {
         self.0.clone()
     }
 
@@ -44,6 +53,32 @@ impl fmt::Display for Digest {
     }
 }
 
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+        match text.strip_prefix(Self::PREFIX) {
+            Some(hex) if hex.len() == 64 && hex.chars().all(is_digit) => Ok(Self(text.into())),
+            _ => Err(DigestError { found: text.chars().take(80).collect() }),
+        }
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = DigestError;
+
+    fn try_from(text: String) -> Result<Self, DigestError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0.as_ref().to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +88,15 @@ mod tests {
         let empty = Digest::of(b"");
         assert_eq!(empty.as_str(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(empty.hex().len(), 64);
+        assert_eq!(empty.as_str().parse(), Ok(empty));
+    }
+
+    #[test]
+    fn what_is_no_digest_is_refused() {
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for wrong in [hex, &format!("sha256:{}", &hex[1..]), &format!("sha256:{}", hex.to_uppercase())] {
+            assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
+        }
+        assert!(format!("sha256:../{}", &hex[3..]).parse::<Digest>().is_err());
     }
 }

@@ -1,121 +1,134 @@
-//! Where components are kept: an object store with one object `<name>.wasm` for each, and its manifest `<name>.toml` beside
-//! it if it has one.
+//! Where components are kept: an object store that many runtimes share.
+//!
+//! What was pushed has versions: `blobs/<sha256>.wasm` are the files, which never change, and
+//! `index/<name>/<8 digits>.json` say which of them a component has and which one is current. What lies loose at the top,
+//! `<name>.wasm` with `<name>.toml` beside it, was put there by hand and is a component without versions.
+//!
+//! Nothing more is asked of the store than that it creates an object only if none is there, as a whole or not at all: a
+//! directory does that, and S3, Google Cloud Storage and Azure do. A push puts the file first and the index last; one
+//! that is killed between them has changed nothing.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::SystemTime};
+mod blobs;
+mod change;
+mod error;
+mod index;
+mod loose;
+mod place;
+mod revise;
+mod revisions;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 use event_driven::names::TaskName;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
 
+pub use self::{
+    blobs::Progress,
+    change::{Change, Pushed, Removed, Switched, Upload},
+    error::StoreError,
+    index::{Version, VersionRecord, Versions},
+};
+use self::{loose::Loose, place::Place, revisions::Seen};
 use super::Digest;
 
 /// The largest file that is read. The setting `components.max_size` goes up to this.
 const MAX_COMPONENT: ByteSize = ByteSize::mib(128);
 
-const EXTENSION: &str = "wasm";
-
-const MANIFEST_EXTENSION: &str = "toml";
-
 /// The largest manifest that is read.
 const MAX_MANIFEST: ByteSize = ByteSize::kib(64);
 
-/// An object store of components.
+/// The largest index that is read or written. With 200 versions and manifests of the usual size it has some 100 KiB.
+const MAX_INDEX: ByteSize = ByteSize::mib(16);
+
+/// An object store of components. Cheap to clone; clones share what they have read.
 #[derive(Debug, Clone)]
 pub struct ComponentStore {
-    objects: Arc<dyn ObjectStore>,
-    directory: PathBuf,
-    url: String,
+    place: Arc<Place>,
+    memory: Arc<Mutex<Memory>>,
 }
 
-/// One version of one component's file and of its manifest.
+/// What earlier looks have found.
+#[derive(Debug, Default)]
+struct Memory {
+    seen: BTreeMap<TaskName, Seen>,
+    /// Loose components of which it was told that an index has taken their place.
+    shadowed: HashSet<TaskName>,
+    /// Why the last look did not find everything.
+    trouble: Option<String>,
+}
+
+/// One component as it lies in the store. Equal to another one if nothing of it has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The name under which tasks ask for it.
     pub name: TaskName,
     /// The file's length in bytes.
     pub size: u64,
-    /// When it was written, by the store's clock.
+    /// When it was pushed, by the clock of who pushed it; or when it was put there, by the store's clock.
     pub modified: DateTime<Utc>,
-    e_tag: Option<String>,
-    manifest: Option<ManifestVersion>,
+    source: Source,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Version(Arc<VersionRecord>),
+    Loose(Loose),
 }
 
 impl Stored {
+    fn of_version(name: TaskName, record: Arc<VersionRecord>) -> Self {
+        Self { name, size: record.size_bytes, modified: record.uploaded_at, source: Source::Version(record) }
+    }
+
+    fn of_loose(name: TaskName, loose: Loose) -> Self {
+        Self { name, size: loose.file.size, modified: loose.file.modified, source: Source::Loose(loose) }
+    }
+
     /// Whether it has a manifest.
     pub fn has_manifest(&self) -> bool {
-        self.manifest.is_some()
+        match &self.source {
+            Source::Version(record) => record.manifest.is_some(),
+            Source::Loose(loose) => loose.manifest.is_some(),
+        }
     }
 
-    /// The digest of its bytes, if that is known without reading them: not in a directory of files.
+    /// Its digest where that is known without reading the file: of what was pushed.
     pub fn digest(&self) -> Option<&Digest> {
-        None
+        self.version().map(|record| &record.digest)
     }
-}
 
-/// One version of a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ManifestVersion {
-    size: u64,
-    modified: DateTime<Utc>,
-    e_tag: Option<String>,
-}
-
-/// Why the store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The setting names a kind of store that this build has no support for.
-    #[error("components.url {url}: only a directory is supported (a path, or file:///path)")]
-    Unsupported {
-        /// The setting.
-        url: String,
-    },
-    /// The directory is not there, or can't be read or made.
-    #[error(
-        "components.url {url}: the directory can't be used: {source}; make it, or name another (WARREN_COMPONENTS_URL)"
-    )]
-    Directory {
-        /// The setting.
-        url: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A file is too large to be taken for a component.
-    #[error("{name}.{EXTENSION} has {size}, a component has at most {MAX_COMPONENT}")]
-    TooLarge {
-        /// The component.
-        name: TaskName,
-        /// The file's size.
-        size: ByteSize,
-    },
-    /// A file is too large to be taken for a manifest, or no text.
-    #[error("{name}.{MANIFEST_EXTENSION} is no manifest: a text of at most {MAX_MANIFEST}")]
-    NoManifest {
-        /// The component.
-        name: TaskName,
-    },
-    /// The store does not answer as it should.
-    #[error("the store of components at {url}: {source}")]
-    Store {
-        /// The setting.
-        url: String,
-        /// What the store says.
-        source: object_store::Error,
-    },
+    /// The version that this is. `None`: it was put there by hand.
+    pub fn version(&self) -> Option<&VersionRecord> {
+        match &self.source {
+            Source::Version(record) => Some(record),
+            Source::Loose(_) => None,
+        }
+    }
 }
 
 impl ComponentStore {
-    /// Opens the store at `url`: a directory.
+    /// Opens the store at `url`: a directory, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. What
+    /// a cloud needs to know more is taken from the variables that its own tools read (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
     ///
     /// # Errors
-    /// If `url` is of an unsupported kind, or the directory is not there or can't be read.
+    /// If `url` is of another kind, the directory is not there or can't be read, or a variable makes no sense. A cloud is
+    /// asked at the first use.
     pub fn open(url: &str) -> Result<Self, StoreError> {
-        let directory = directory_of(url)?;
-        std::fs::read_dir(&directory).map_err(|source| StoreError::Directory { url: url.into(), source })?;
-        let objects = LocalFileSystem::new_with_prefix(&directory)
-            .map_err(|source| StoreError::Store { url: url.into(), source })?;
-        Ok(Self { objects: Arc::new(objects), directory, url: url.into() })
+        Self::open_with(url, place::environment())
+    }
+
+    /// The same with these variables.
+    ///
+    /// # Errors
+    /// As [`ComponentStore::open`].
+    pub fn open_with(url: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, StoreError> {
+        let place = Arc::new(Place::open(url, variables)?);
+        Ok(Self { place, memory: Arc::default() })
     }
 
     /// Opens the store at `url`, and makes the directory where it is missing.
@@ -123,140 +136,107 @@ impl ComponentStore {
     /// # Errors
     /// As [`ComponentStore::open`], and if the directory can't be made.
     pub fn open_or_create(url: &str) -> Result<Self, StoreError> {
-        let made = std::fs::create_dir_all(directory_of(url)?);
-        made.map_err(|source| StoreError::Directory { url: url.into(), source })?;
+        Place::create_directory(url)?;
         Self::open(url)
     }
 
-    /// Every component's file, by name. Other files are passed over; a `.wasm` whose name no task can have is logged.
+    /// Every component that can be asked for, by name. Reads only the indexes that have changed since the last time; one
+    /// that can't be understood leaves its component as it was.
     ///
     /// # Errors
-    /// If the store can't be listed.
+    /// If the store can't be listed, or does not answer in time.
     pub async fn list(&self) -> Result<Vec<Stored>, StoreError> {
-        // An object store has no folders: one that is gone (a volume that is not mounted) would look like an empty one.
-        let there = tokio::fs::read_dir(&self.directory).await;
-        drop(there.map_err(|source| StoreError::Directory { url: self.url.clone(), source })?);
-        let listed = self.objects.list_with_delimiter(None).await.map_err(|source| self.failed(source))?;
-        let manifests: HashMap<String, ManifestVersion> = listed.objects.iter().filter_map(manifest_of).collect();
-        let mut stored: Vec<_> = listed.objects.into_iter().filter_map(stored_of).collect();
-        for stored in &mut stored {
-            stored.manifest = manifests.get(stored.name.as_str()).cloned();
-        }
-        stored.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(stored)
-    }
-
-    /// The file of one component, if there is one.
-    ///
-    /// # Errors
-    /// If the store can't be asked.
-    pub async fn head(&self, name: &TaskName) -> Result<Option<Stored>, StoreError> {
-        let Some(meta) = self.meta(path_of(name, EXTENSION)).await? else { return Ok(None) };
-        let Some(mut stored) = stored_of(meta) else { return Ok(None) };
-        let manifest = self.meta(path_of(name, MANIFEST_EXTENSION)).await?;
-        stored.manifest = manifest.and_then(|meta| manifest_of(&meta)).map(|(_, version)| version);
-        Ok(Some(stored))
-    }
-
-    async fn meta(&self, path: Path) -> Result<Option<ObjectMeta>, StoreError> {
-        match self.objects.head(&path).await {
-            Ok(meta) => Ok(Some(meta)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.failed(source)),
-        }
-    }
-
-    /// The text of a component's manifest, if it has one.
-    ///
-    /// # Errors
-    /// If it is no text, is too large, or can't be read.
-    pub async fn manifest(&self, stored: &Stored) -> Result<Option<String>, StoreError> {
-        let name = &stored.name;
-        let object = match self.objects.get(&path_of(name, MANIFEST_EXTENSION)).await {
-            Ok(object) => object,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(source) => return Err(self.failed(source)),
-        };
-        if ByteSize(object.meta.size) > MAX_MANIFEST {
-            return Err(StoreError::NoManifest { name: name.clone() });
-        }
-        let bytes = object.bytes().await.map_err(|source| self.failed(source))?;
-        let text = String::from_utf8(bytes.into()).map_err(|_| StoreError::NoManifest { name: name.clone() })?;
-        Ok(Some(text))
-    }
-
-    /// The bytes of one component's file.
-    ///
-    /// # Errors
-    /// If it is not there, is too large, or can't be read.
-    pub async fn read(&self, stored: &Stored) -> Result<Bytes, StoreError> {
-        let name = &stored.name;
-        let object = self.objects.get(&path_of(name, EXTENSION)).await.map_err(|source| self.failed(source))?;
-        let size = ByteSize(object.meta.size);
-        if size > MAX_COMPONENT {
-            return Err(StoreError::TooLarge { name: name.clone(), size });
-        }
-        object.bytes().await.map_err(|source| self.failed(source))
-    }
-
-    /// Stores a component's file, whole or not at all; one of the same name is replaced.
-    ///
-    /// # Errors
-    /// If the store refuses it.
-    pub async fn put(&self, name: &TaskName, bytes: Bytes) -> Result<(), StoreError> {
-        let put = self.objects.put(&path_of(name, EXTENSION), PutPayload::from_bytes(bytes)).await;
-        put.map(drop).map_err(|source| self.failed(source))
-    }
-
-    /// Stores a component's manifest, whole or not at all; one of the same name is replaced.
-    ///
-    /// # Errors
-    /// If it is too large, or the store refuses it.
-    pub async fn put_manifest(&self, name: &TaskName, text: String) -> Result<(), StoreError> {
-        if ByteSize(text.len() as u64) > MAX_MANIFEST {
-            return Err(StoreError::NoManifest { name: name.clone() });
-        }
-        let put = self.objects.put(&path_of(name, MANIFEST_EXTENSION), PutPayload::from(text)).await;
-        put.map(drop).map_err(|source| self.failed(source))
-    }
-
-    fn failed(&self, source: object_store::Error) -> StoreError {
-        StoreError::Store { url: self.url.clone(), source }
-    }
-}
-
-fn directory_of(url: &str) -> Result<PathBuf, StoreError> {
-    match url.split_once("://") {
-        None => Ok(PathBuf::from(url)),
-        Some(("file", path)) => Ok(PathBuf::from(path)),
-        Some(_) => Err(StoreError::Unsupported { url: url.into() }),
-    }
-}
-
-fn path_of(name: &TaskName, extension: &str) -> Path {
-    Path::from(format!("{name}.{extension}"))
-}
-
-/// The version of a manifest, by the component's name.
-fn manifest_of(meta: &ObjectMeta) -> Option<(String, ManifestVersion)> {
-    let name = meta.location.filename()?.strip_suffix(MANIFEST_EXTENSION)?.strip_suffix('.')?;
-    let version = ManifestVersion { size: meta.size, modified: meta.last_modified, e_tag: meta.e_tag.clone() };
-    Some((name.to_owned(), version))
-}
-
-fn stored_of(meta: ObjectMeta) -> Option<Stored> {
-    let name = meta.location.filename()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
-    match name.parse() {
-        Ok(name) => {
-            Some(Stored { name, size: meta.size, modified: meta.last_modified, e_tag: meta.e_tag, manifest: None })
-        }
-        Err(error) => {
-            // Told for as long as the file is fresh, not at every scan for ever.
-            let age = DateTime::<Utc>::from(SystemTime::now()) - meta.last_modified;
-            if age.num_seconds() < 5 {
-                tracing::warn!("{name}.{EXTENSION} can't be used: {error}");
+        let listed = self.look().await;
+        let (stored, unread) = match listed {
+            Ok((stored, unread)) => (Ok(stored), unread.map(|error| error.to_string())),
+            Err(error) => {
+                let told = error.to_string();
+                (Err(error), Some(told))
             }
-            None
+        };
+        let before = std::mem::replace(&mut self.memory().trouble, unread.clone());
+        if let Some(told) = unread.filter(|_| stored.is_ok() && before.is_none()) {
+            tracing::warn!("not all of the index could be read, those components stay as they were: {told}");
         }
+        stored
+    }
+
+    async fn look(&self) -> Result<(Vec<Stored>, Option<StoreError>), StoreError> {
+        self.place.in_time(self.place.ensure_there()).await?;
+        let loose = self.place.in_time(self.place.list_loose()).await?;
+        let look = self.look_at_all().await?;
+        let mut components = BTreeMap::new();
+        for (name, loose) in loose {
+            match look.seen.contains_key(&name) {
+                true => self.tell_shadowed(&name),
+                false => drop(components.insert(name.clone(), Stored::of_loose(name, loose))),
+            }
+        }
+        for (name, seen) in look.seen {
+            let stored = seen.current.map(|record| Stored::of_version(name.clone(), record));
+            components.extend(stored.map(|stored| (name, stored)));
+        }
+        Ok((components.into_values().collect(), look.unread))
+    }
+
+    fn tell_shadowed(&self, name: &TaskName) {
+        if self.memory().shadowed.insert(name.clone()) {
+            tracing::warn!(component.name = %name,
+                "{name}.wasm lies in the store and is passed over: component {name} has versions, and those count");
+        }
+    }
+
+    /// The component of that name, if there is one.
+    ///
+    /// # Errors
+    /// If the store can't be asked, or the component's index can't be understood and nothing is known from before.
+    pub async fn head(&self, name: &TaskName) -> Result<Option<Stored>, StoreError> {
+        match self.look_at(name).await? {
+            Some(Seen { current: Some(record), .. }) => Ok(Some(Stored::of_version(name.clone(), record))),
+            // What it says is told by reading it once more, as those do who show it.
+            Some(Seen { garbage: Some(_), .. }) => self.place.versions_of(name).await.map(|_| None),
+            Some(Seen { current: None, .. }) => Ok(None),
+            None => {
+                let loose = self.place.in_time(self.place.find_loose(name)).await?;
+                Ok(loose.map(|loose| Stored::of_loose(name.clone(), loose)))
+            }
+        }
+    }
+
+    /// The file of a component, as it was when it was listed.
+    ///
+    /// # Errors
+    /// If it is not what was pushed ([`StoreError::WrongDigest`]), is gone, too large or was replaced, or can't be read.
+    pub async fn read(&self, stored: &Stored) -> Result<Bytes, StoreError> {
+        match &stored.source {
+            Source::Version(record) => self.place.read_blob(&stored.name, record).await,
+            Source::Loose(loose) => self.place.read_loose(&stored.name, &loose.file).await,
+        }
+    }
+
+    /// The text of a component's manifest, as it was when it was listed, if it has one.
+    ///
+    /// # Errors
+    /// If it is no text, is too large, was replaced, or can't be read.
+    pub async fn manifest(&self, stored: &Stored) -> Result<Option<String>, StoreError> {
+        match &stored.source {
+            Source::Version(record) => Ok(record.manifest.as_deref().map(str::to_owned)),
+            Source::Loose(Loose { manifest: Some(file), .. }) => {
+                self.place.in_time(self.place.read_loose_manifest(&stored.name, file)).await.map(Some)
+            }
+            Source::Loose(Loose { manifest: None, .. }) => Ok(None),
+        }
+    }
+
+    /// What was wrong with the store at the last [`ComponentStore::list`]: it could not be read, or an index in it can't be
+    /// understood. What was known before stays in use.
+    pub fn trouble(&self) -> Option<String> {
+        let memory = self.memory();
+        let garbage = || memory.seen.values().find_map(|seen| seen.garbage.as_ref()).map(|error| error.to_string());
+        memory.trouble.clone().or_else(garbage)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -39,14 +39,20 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let store = ComponentStore::open(url)?;
     let stored = store.head(name).await?;
     let stored = stored.with_context(|| format!("there is no component {name} in {url}"))?;
-    let digest = Digest::of(&store.read(&stored).await?);
+    let digest = match stored.digest() {
+        Some(digest) => digest.clone(),
+        None => Digest::of(&store.read(&stored).await?),
+    };
     let text = store.manifest(&stored).await?;
     let mut shown = Map::new();
     shown.insert("name".into(), name.as_str().into());
+    shown.insert("version".into(), json!(stored.version().map(|version| version.number)));
+    shown.insert("by".into(), json!(stored.version().map(|version| &version.by)));
     shown.insert("size_bytes".into(), stored.size.into());
     shown.insert("modified".into(), json!(stored.modified));
     shown.insert("digest".into(), digest.as_str().into());
-    shown.insert("manifest".into(), json!(text.is_some().then(|| format!("{name}.toml"))));
+    shown.insert("manifest".into(), json!(text));
+    shown.insert("imports".into(), json!(stored.version().map(|version| &version.imports)));
     match in_force(&config, text.as_deref().unwrap_or_default()) {
         Ok((limits, grants)) => {
             shown.insert("limits".into(), limits);
@@ -91,13 +97,18 @@ async fn usage(config: &Config, name: &TaskName) -> anyhow::Result<Value> {
 fn print(shown: &Value) -> anyhow::Result<()> {
     let line = |name: &str, value: &str| output::print_text(&format!("{name:<10} {}", output::harmless(value)));
     line("name", &output::text(shown, "name"))?;
+    match output::text(shown, "version") {
+        none if none.is_empty() => line("version", "none, it was put into the store by hand")?,
+        version => line("version", &format!("{version}, pushed by {}", output::text(shown, "by")))?,
+    }
     line("size", &ByteSize(number(shown, "size_bytes")).to_string())?;
     line("modified", &output::time(&output::text(shown, "modified")))?;
     line("digest", &output::text(shown, "digest"))?;
-    match (output::text(shown, "manifest"), output::text(shown, "manifest_error")) {
+    let lines = shown.get("manifest").and_then(Value::as_str).map(|text| text.lines().count());
+    match (lines, output::text(shown, "manifest_error")) {
         (_, error) if !error.is_empty() => line("manifest", &format!("can't be used: {error}"))?,
-        (name, _) if name.is_empty() => line("manifest", "none")?,
-        (name, _) => line("manifest", &name)?,
+        (None, _) => line("manifest", "none")?,
+        (Some(lines), _) => line("manifest", &format!("{lines} lines; --output json prints it"))?,
     }
     if let Some(limits) = shown.get("limits") {
         let rows = entries(limits, |name, limit| {

@@ -25,15 +25,15 @@ impl Verdict {
         self.problems.is_empty()
     }
 
-    /// The digest of a component that can be used.
+    /// What a component that can be used imports.
     ///
     /// # Errors
     /// All that is wrong with it, if it can't be.
-    pub(super) fn digest_if_usable(self, path: &str) -> anyhow::Result<Digest> {
-        match self.digest {
-            Some(digest) if self.problems.is_empty() => Ok(digest),
-            _ => bail!("{path} can't be a component of warren: {}", self.problems.join("; ")),
+    pub(super) fn imports_if_usable(self, path: &str) -> anyhow::Result<Vec<String>> {
+        if !self.is_usable() {
+            bail!("{path} can't be a component of warren: {}", self.problems.join("; "));
         }
+        Ok(self.imports.into_iter().map(|(import, _)| import).collect())
     }
 }
 

@@ -1,0 +1,111 @@
+//! The files of components, `blobs/<sha256 in hex>.wasm`: named by what they hold, so that none ever changes.
+
+use bytes::Bytes;
+use bytesize::ByteSize;
+use event_driven::names::TaskName;
+use object_store::{ObjectMeta, ObjectStoreExt, PutPayload, path::Path};
+
+use super::{MAX_COMPONENT, StoreError, VersionRecord, place::Place};
+use crate::components::Digest;
+
+/// What is sent in one request. Larger files are sent in parts, each of which is tried again for itself.
+const PART: usize = 8 << 20;
+
+/// Is told how many bytes more are stored.
+pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
+
+impl Place {
+    /// Stores a file, unless it is there and whole. Nobody finds it before an index names it.
+    pub(super) async fn put_blob(
+        &self,
+        digest: &Digest,
+        bytes: &Bytes,
+        progress: Progress<'_>,
+    ) -> Result<(), StoreError> {
+        let path = path_of(digest);
+        if self.is_whole(&path, digest, bytes).await? {
+            progress(bytes.len() as u64);
+            return Ok(());
+        }
+        let put = match bytes.len() {
+            0..=PART => {
+                let put = self.objects.put(&path, PutPayload::from_bytes(bytes.clone())).await;
+                put.map(|_| progress(bytes.len() as u64))
+            }
+            _ => self.put_parts(&path, bytes, progress).await,
+        };
+        put.map_err(|source| self.failed(source))
+    }
+
+    /// A file that was damaged in the store is replaced when it is pushed again.
+    async fn is_whole(&self, path: &Path, digest: &Digest, bytes: &Bytes) -> Result<bool, StoreError> {
+        let object = match self.objects.get(path).await {
+            Ok(object) if object.meta.size == bytes.len() as u64 => object,
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            Err(source) => return Err(self.failed(source)),
+        };
+        let found = object.bytes().await.map_err(|source| self.failed(source))?;
+        Ok(digest_of(found).await == *digest)
+    }
+
+    async fn put_parts(&self, path: &Path, bytes: &Bytes, progress: Progress<'_>) -> object_store::Result<()> {
+        let mut upload = self.objects.put_multipart(path).await?;
+        for start in (0..bytes.len()).step_by(PART) {
+            let part = bytes.slice(start..bytes.len().min(start.saturating_add(PART)));
+            let length = part.len() as u64;
+            if let Err(error) = upload.put_part(PutPayload::from_bytes(part)).await {
+                // The error that counts is the one before.
+                let _ = upload.abort().await;
+                return Err(error);
+            }
+            progress(length);
+        }
+        upload.complete().await.map(drop)
+    }
+
+    /// The file of a version, if it is what was pushed.
+    pub(super) async fn read_blob(&self, name: &TaskName, record: &VersionRecord) -> Result<Bytes, StoreError> {
+        let path = path_of(&record.digest);
+        let object = self.objects.get(&path).await.map_err(|source| self.no_blob(name, record, source))?;
+        match ByteSize(object.meta.size) {
+            size if size > MAX_COMPONENT => return Err(StoreError::TooLarge { name: name.clone(), size }),
+            _ => {}
+        }
+        let bytes = object.bytes().await.map_err(|source| self.failed(source))?;
+        match digest_of(bytes.clone()).await {
+            found if found == record.digest => Ok(bytes),
+            found => {
+                let (name, expected) = (name.clone(), record.digest.clone());
+                Err(StoreError::WrongDigest { name, version: record.number, expected, found })
+            }
+        }
+    }
+
+    /// What the store knows of the file of a version.
+    pub(super) async fn find_blob(&self, name: &TaskName, record: &VersionRecord) -> Result<ObjectMeta, StoreError> {
+        let head = self.objects.head(&path_of(&record.digest)).await;
+        head.map_err(|source| self.no_blob(name, record, source))
+    }
+
+    fn no_blob(&self, name: &TaskName, record: &VersionRecord, source: object_store::Error) -> StoreError {
+        match source {
+            object_store::Error::NotFound { .. } => {
+                let path = path_of(&record.digest).to_string();
+                StoreError::NoBlob { name: name.clone(), version: record.number, path }
+            }
+            source => self.failed(source),
+        }
+    }
+}
+
+/// A large file takes a good part of a second: on a thread where that holds up nobody.
+pub(super) async fn digest_of(bytes: Bytes) -> Digest {
+    let copy = bytes.clone();
+    let digest = tokio::task::spawn_blocking(move || Digest::of(&copy)).await;
+    // It does not panic, and is not cancelled but by the end of the process.
+    digest.unwrap_or_else(|_| Digest::of(&bytes))
+}
+
+fn path_of(digest: &Digest) -> Path {
+    Path::from(format!("blobs/{}.wasm", digest.hex()))
+}
