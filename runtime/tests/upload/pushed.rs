@@ -49,9 +49,9 @@ async fn a_manifest_comes_with_its_component_in_one_request_and_stays() {
         "is more than the operator allows",
     );
     assert_refused(
-        put("[grants]\nhosts = ['x.y']\n", answering("three")).await,
+        put("[grants]\nhosts = ['api.example.com:443']\n", answering("three")).await,
         StatusCode::UNPROCESSABLE_ENTITY,
-        "hosts",
+        "allow",
     );
     let no_text = site.request(Method::PUT, "/work").header("warren-manifest", "[limits]").body(answering("three"));
     assert_refused(send(no_text).await, StatusCode::BAD_REQUEST, "base64");
