@@ -156,20 +156,28 @@ impl<P: Send + Sync + 'static> Components<P> {
         self.inner.wanted(name)?.found(self.inner.now())
     }
 
-    /// The component of that name. One that is not known is looked for in the store at once, so that a task published
-    /// right after its upload finds it. Cancel-safe: a load that nobody waits for is given up.
+    /// The component of that name. One that is not known, or not as it was listed, is looked for in the store at once, so
+    /// that a task published right after an upload finds it. Cancel-safe: a load that nobody waits for is given up.
     pub async fn find(&self, name: &TaskName) -> Found<P> {
         if let Some(found) = self.ready(name) {
             return found;
         }
-        if self.inner.wanted(name).is_none()
-            && let Err(error) = self.inner.refresh_one(name).await
-        {
+        let (listed, mut found) = (self.inner.wanted(name), Found::Missing);
+        if let Some(entry) = &listed {
+            found = self.inner.load(entry, Asked::ByTask).await;
+            if !matches!(found, Found::Unavailable(_)) {
+                return found;
+            }
+        }
+        if let Err(error) = self.inner.refresh_one(name).await {
             tracing::warn!(component.name = %name, %error, "the store could not be asked for component {name}: {error}");
+            return found;
         }
         match self.inner.wanted(name) {
-            Some(entry) => self.inner.load(&entry, Asked::ByTask).await,
-            None => Found::Missing,
+            Some(entry) if !listed.is_some_and(|listed| Arc::ptr_eq(&listed, &entry)) => {
+                self.inner.load(&entry, Asked::ByTask).await
+            }
+            Some(_) | None => found,
         }
     }
 

@@ -129,6 +129,7 @@ async fn what_can_not_be_read_now_is_not_broken() {
     fs::remove_file(&file).unwrap();
     let found = components.find(&"work".parse().unwrap()).await;
     assert!(matches!(&found, Found::Unavailable(reason) if reason.contains("it can't be read")));
+    // Another file than the one that was listed, and no scan has seen it yet.
     fs::write(&file, guest("(unreachable)")).unwrap();
     ready(&components, "work").await;
     components.stop().await;

@@ -1,6 +1,7 @@
 //! Follows the store: what is new, changed or gone; and looks in the background at what no task has asked for.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use event_driven::names::TaskName;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Found, Inner, StoreError,
+    Found, Inner, StoreError, Stored,
     entry::{Entry, Known},
     load::Asked,
 };
@@ -70,12 +71,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
             stays
         });
         for stored in stored {
-            match known.get_mut(&stored.name) {
-                Some(known) => known.take_up(stored),
-                None => {
-                    known.insert(stored.name.clone(), Known::new(Arc::new(Entry::new(stored, None))));
-                }
-            }
+            take_up(&mut known, stored);
         }
         let unseen = known.values().any(|known| !known.newest().is_seen());
         drop(known);
@@ -87,11 +83,11 @@ impl<P: Send + Sync + 'static> Inner<P> {
         Ok(())
     }
 
-    /// Looks for one that is not known. What is known meanwhile is as new.
+    /// Takes up what the store has of that name now.
     pub(super) async fn refresh_one(&self, name: &TaskName) -> Result<(), StoreError> {
         if let Some(stored) = self.store.head(name).await? {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.entry(name.clone()).or_insert_with(|| Known::new(Arc::new(Entry::new(stored, None))));
+            take_up(&mut known, stored);
         }
         Ok(())
     }
@@ -129,5 +125,12 @@ impl<P: Send + Sync + 'static> Inner<P> {
             "{usable} components are ready, {} can't be used (looked at in {took:.1?})",
             known.len() - usable
         );
+    }
+}
+
+fn take_up<P>(known: &mut HashMap<TaskName, Known<P>>, stored: Stored) {
+    match known.get_mut(&stored.name) {
+        Some(known) => known.take_up(stored),
+        None => drop(known.insert(stored.name.clone(), Known::new(Arc::new(Entry::new(stored, None))))),
     }
 }
