@@ -1,9 +1,11 @@
 //! HTTP: submit tasks and events, read what became of them, ask whether the service is well. The same in `warren run`
 //! and `warren dev`.
 //!
-//! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Asks nobody for a
-//! password, which is why it listens on loopback only unless told otherwise.
+//! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads or publishes
+//! tasks is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
+//! needs a token ([`access`]).
 
+mod access;
 mod attempts;
 mod components;
 mod events;
@@ -12,20 +14,25 @@ mod logs;
 mod page;
 mod problem;
 mod receipt;
+mod receive;
+mod registry;
 mod starting;
 mod tasks;
+mod upload;
 mod wait;
 
 use std::{io, net::SocketAddr, os::fd::AsFd, sync::Arc};
 
-use axum::{Router, extract::DefaultBodyLimit, response::IntoResponse, routing::get};
+use axum::{Extension, Router, extract::DefaultBodyLimit, response::IntoResponse, routing::get};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::{access::Access, receive::Uploads};
 pub use self::{
-    components::UsageView, events::EventView, logs::LogsView, problem::Problem, starting::Starting, tasks::TaskView,
+    access::WithoutToken, components::UsageView, events::EventView, logs::LogsView, problem::Problem,
+    starting::Starting, tasks::TaskView,
 };
 use crate::service::Service;
 
@@ -43,6 +50,9 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(logs::logs))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::show))
+        .routes(routes!(registry::list))
+        .routes(routes!(registry::versions, upload::upload, registry::remove))
+        .routes(routes!(registry::make_current))
         .routes(routes!(components::usage))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
@@ -78,6 +88,13 @@ pub struct Bound {
     pub addr: SocketAddr,
 }
 
+/// What those pass who change components.
+#[derive(Debug)]
+struct Doors {
+    access: Access,
+    uploads: Uploads,
+}
+
 /// A served interface.
 pub struct Server {
     stop: CancellationToken,
@@ -93,15 +110,20 @@ pub async fn bind(addr: SocketAddr) -> Result<Bound, ServeError> {
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     if !addr.ip().is_loopback() {
-        tracing::warn!(%addr, "HTTP is open to others at {addr}, and asks nobody for a password");
+        tracing::warn!(%addr, "HTTP is open to others at {addr}, and asks nobody for a password who reads or publishes tasks");
     }
     Ok(Bound { listener, addr })
 }
 
 impl Bound {
     /// Serves until [`Server::stop`].
-    pub fn serve(self, service: Arc<Service>) -> Server {
-        Server::start(self.listener, router(service))
+    pub fn serve(self, service: Arc<Service>, without: WithoutToken) -> Server {
+        let config = &service.parts().config;
+        let doors = Doors {
+            access: Access::new(config.http.tokens.clone(), without, self.addr),
+            uploads: Uploads::new(config.http.uploads, config.components.max_size, config.http.upload_patience),
+        };
+        Server::start(self.listener, router(service, Arc::new(doors)))
     }
 
     /// Says what the start waits for, until [`Server::stop`]. Who connects between that and [`Self::serve`] is not lost.
@@ -134,7 +156,7 @@ impl Server {
     }
 }
 
-fn router(service: Arc<Service>) -> Router {
+fn router(service: Arc<Service>, doors: Arc<Doors>) -> Router {
     let limit = usize::try_from(service.parts().config.broker.max_body.as_u64()).unwrap_or(usize::MAX);
     let (router, description) = routes().split_for_parts();
     router
@@ -142,5 +164,6 @@ fn router(service: Arc<Service>) -> Router {
         .fallback(|| async { Problem::not_found("there is nothing at this path; /openapi.json lists what there is") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(limit))
+        .layer(Extension(doors))
         .with_state(service)
 }

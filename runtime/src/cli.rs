@@ -25,6 +25,7 @@ mod settings;
 mod signals;
 mod start;
 mod task;
+mod token;
 mod topology;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -66,6 +67,9 @@ enum Command {
     /// Write, upload and list components
     #[command(subcommand)]
     Component(component::Command),
+    /// Make tokens for those who change components over HTTP
+    #[command(subcommand)]
+    Token(token::Command),
     /// Bring the database's schema up to date, or back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -108,6 +112,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Task(command) => task::execute(file, command).await,
         Command::Event(command) => event::execute(file, command).await,
         Command::Component(command) => component::execute(file, command).await,
+        Command::Token(command) => token::execute(command).map(|()| ExitCode::SUCCESS),
         Command::Migrate(command) => migrate::execute(file, command).await,
         Command::Topology(command) => topology::execute(file, command).await,
         Command::Config(args) => config::execute(file, args),

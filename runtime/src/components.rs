@@ -89,6 +89,8 @@ struct Inner<P> {
     /// Rung when there is something in `known` that was not looked at, one for each [`Lane`].
     new_arrived: Notify,
     coming_arrived: Notify,
+    /// Rung when the store is to be looked at before the next scan is due.
+    changed: Notify,
     /// Rung when something was looked at.
     looked_at: Notify,
     /// Whether what was there at the start was looked at: from then on, each that is ready is told.
@@ -149,6 +151,7 @@ impl<P: Send + Sync + 'static> Components<P> {
             begun: Instant::now(),
             new_arrived: Notify::new(),
             coming_arrived: Notify::new(),
+            changed: Notify::new(),
             looked_at: Notify::new(),
             is_settled: AtomicBool::new(false),
         });
@@ -203,6 +206,16 @@ impl<P: Send + Sync + 'static> Components<P> {
     /// If it could not be executed here, with the reason.
     pub async fn check(&self, bytes: Bytes, manifest: Option<&str>) -> Result<Checked, Refused> {
         check(&self.inner.compiler, &self.inner.prepare, bytes, manifest).await
+    }
+
+    /// Where they are kept.
+    pub fn store(&self) -> &ComponentStore {
+        &self.inner.store
+    }
+
+    /// Has the store looked at now, because something in it was changed: the next scan is not waited for.
+    pub fn look_now(&self) {
+        self.inner.changed.notify_one();
     }
 
     /// Everything that is known, by name.

@@ -6,6 +6,7 @@
 
 pub mod load;
 mod parts;
+mod tokens;
 mod validate;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -14,7 +15,10 @@ use bytesize::ByteSize;
 use event_driven::names;
 use serde::{Deserialize, Serialize};
 
-pub use self::validate::SLOT_PATIENCE;
+pub use self::{
+    tokens::{Scope, Token, TokenHash},
+    validate::SLOT_PATIENCE,
+};
 use crate::{
     lifecycle::DatabaseConfig,
     manifest::{Allow, Limits},
@@ -291,13 +295,27 @@ impl Default for Retry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Http {
-    /// Where the HTTP interface listens. Port 0 takes a free one. It asks nobody for a password: loopback by default.
+    /// Where the HTTP interface listens. Port 0 takes a free one. Who reads is asked for no password: loopback by default.
     pub addr: SocketAddr,
+    /// Who may change components over HTTP: `[[http.tokens]]` in the file, as `warren token new` prints them. None: nobody,
+    /// except in `warren dev` on loopback. No variable sets them.
+    pub tokens: Vec<Token>,
+    /// Components that may be uploaded at once. Each is held in memory until it is checked; further ones are told to come
+    /// back later.
+    pub uploads: usize,
+    /// How long an upload may stand still before it is given up.
+    #[serde(with = "humantime_serde")]
+    pub upload_patience: Duration,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { addr: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self {
+            addr: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tokens: Vec::new(),
+            uploads: 4,
+            upload_patience: Duration::from_secs(30),
+        }
     }
 }
 

@@ -226,6 +226,7 @@ fn every_help_text_has_examples() {
         &["component", "list"],
         &["component", "show"],
         &["component", "schema"],
+        &["token", "new"],
         &["migrate", "up"],
         &["migrate", "down"],
         &["migrate", "status"],

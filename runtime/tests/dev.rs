@@ -213,8 +213,10 @@ async fn health_and_description_are_there() {
     let (_, description) = dev.get(&warren, "/openapi.json").await;
     let paths: Vec<_> = description["paths"].as_object().unwrap().keys().cloned().collect();
     let tasks = ["/v1/tasks", "/v1/tasks/{id}", "/v1/tasks/{id}/logs", "/v1/tasks/{id}/retry"];
-    let others = ["/healthz", "/readyz", "/v1/components/{name}/usage", "/v1/events", "/v1/events/{id}"];
-    assert_eq!(paths, [&others[..], &tasks].concat());
+    let components = ["", "/{name}", "/{name}/current", "/{name}/usage"].map(|rest| format!("/v1/components{rest}"));
+    let components = components.each_ref().map(String::as_str);
+    let events = ["/v1/events", "/v1/events/{id}"];
+    assert_eq!(paths, [&["/healthz", "/readyz"][..], &components, &events, &tasks].concat());
     warren.signal("TERM");
     assert!(warren.wait().success());
     assert!(warren.log().contains("nothing is left behind"), "{}", warren.log());

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    components::StoreError,
     lifecycle::QueryError,
     service::{AgainError, SubmitError},
 };
@@ -39,6 +40,19 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// 401: who asks has no token that is good. Always the same, whatever is wrong with it.
+    pub(super) fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "this takes a token that is known and has not expired: Authorization: Bearer TOKEN (`warren token new` makes one)",
+        )
+    }
+
+    /// 403: who asks may not do this.
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
     /// 404: there is no such thing.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
@@ -52,9 +66,19 @@ impl Problem {
         )
     }
 
+    /// 408: who asks has stopped sending.
+    pub(super) fn timeout(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
     /// 409: what is asked for does not go with how things stand.
     pub(super) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// 413: what is sent is too large.
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
     /// 422: the request is understood, and breaks a rule.
@@ -74,6 +98,11 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            // Source: RFC 6750, section 3.
+            let how = HeaderValue::from_static("Bearer realm=\"warren\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+        }
         response
     }
 }
@@ -102,6 +131,27 @@ impl From<QueryError> for Problem {
             QueryError::Unavailable(_) => Self::unavailable(error.to_string()),
             QueryError::Refused(_) => Self::unprocessable(error.to_string()),
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match error {
+            StoreError::Directory { .. }
+            | StoreError::Store { .. }
+            | StoreError::Slow { .. }
+            | StoreError::Replaced { .. }
+            | StoreError::Contended { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            StoreError::NoManifest { .. } | StoreError::IndexTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            StoreError::Missing { .. } | StoreError::NoSuchVersion { .. } => StatusCode::NOT_FOUND,
+            StoreError::Twin { .. } | StoreError::Loose { .. } | StoreError::NoBlob { .. } => StatusCode::CONFLICT,
+            StoreError::Unsupported { .. }
+            | StoreError::WrongDigest { .. }
+            | StoreError::Garbage { .. }
+            | StoreError::NoConditionalPut { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
     }
 }
 

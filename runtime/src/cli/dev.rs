@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::{logging, output, settings, signals::Signals, start};
 use crate::{
-    api,
+    api::{self, WithoutToken},
     broker::Broker,
     components::ComponentStore,
     config::Config,
@@ -59,7 +59,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
         Ok(taken_up) => tracing::info!("{taken_up} tasks that were not done are taken up again"),
         Err(error) => tracing::warn!(%error, "not all tasks could be taken up again, the next start goes on: {error}"),
     }
-    start::serve(service, bound, signals).await
+    start::serve(service, bound, WithoutToken::LoopbackMayWrite, signals).await
 }
 
 async fn build(config: Config) -> anyhow::Result<Parts> {

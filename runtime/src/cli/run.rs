@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::{logging, migrate, patience::Patience, settings, signals::Signals, start};
 use crate::{
-    api::{self, Starting},
+    api::{self, Starting, WithoutToken},
     broker::Broker,
     components::ComponentStore,
     config::Config,
@@ -54,7 +54,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let Some(parts) = built else { return Ok(ExitCode::SUCCESS) };
     let service = Service::start(parts?).await;
     meanwhile.stop().await;
-    start::serve(service, bound, signals).await
+    start::serve(service, bound, WithoutToken::NobodyMayWrite, signals).await
 }
 
 async fn build(config: Config, starting: Starting) -> anyhow::Result<Parts> {

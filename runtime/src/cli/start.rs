@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use uuid::Uuid;
 
 use crate::{
-    api,
+    api::{self, WithoutToken},
     broker::Broker,
     cli::signals::{self, Signals},
     components::{ChildProcess, CompileCache, Compiler, ComponentStore, Components, Keep, Place},
@@ -57,9 +57,14 @@ pub(super) fn host() -> String {
 }
 
 /// Serves until a signal asks for a stop, then stops in order: the service, and HTTP last.
-pub(super) async fn serve(service: Arc<Service>, bound: api::Bound, mut signals: Signals) -> anyhow::Result<ExitCode> {
+pub(super) async fn serve(
+    service: Arc<Service>,
+    bound: api::Bound,
+    without: WithoutToken,
+    mut signals: Signals,
+) -> anyhow::Result<ExitCode> {
     let (addr, grace) = (bound.addr, service.parts().config.service.grace);
-    let server = bound.serve(service.clone());
+    let server = bound.serve(service.clone(), without);
     tracing::info!("ready; HTTP at http://{addr}");
     let asked = tokio::select! {
         signal = signals.next() => Some(signal),

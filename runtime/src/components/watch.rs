@@ -7,7 +7,7 @@ use std::{
 };
 
 use event_driven::names::TaskName;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,11 +19,11 @@ use super::{
 /// How long one that could not be had is left alone by who looks at it for nobody: trying may be dear.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Lists the store every scan.
+/// Lists the store every scan, and when something was changed through this runtime.
 pub(super) async fn scan<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, stop: CancellationToken) {
     let mut unreadable = false;
     // A scan that is cut off is begun anew at the next start: nothing is half done, a component is put in place whole.
-    while stop.run_until_cancelled(tokio::time::sleep(inner.keep.scan)).await.is_some() {
+    while stop.run_until_cancelled(timeout(inner.keep.scan, inner.changed.notified())).await.is_some() {
         let Some(refreshed) = stop.run_until_cancelled(inner.refresh()).await else { return };
         match refreshed {
             Ok(()) => unreadable = false,

@@ -168,6 +168,11 @@ impl Merged {
     }
 
     fn set(&mut self, setting: &str, value: Value, origin: Origin) {
+        // Before it is read: what is no table could be a token, and the error would show it.
+        if setting == "http.tokens" && !is_tables(&value) {
+            let problem = "http.tokens takes tables: [[http.tokens]] in the file, as `warren token new` prints them";
+            return self.problems.push(format!("{origin}: {problem}"));
+        }
         let path = setting.split_once('.');
         let slot = path.and_then(|(section, key)| self.table.get_mut(section)?.get_mut(key));
         let Some(slot) = slot else {
@@ -211,6 +216,10 @@ impl Merged {
 fn items(text: &str) -> Vec<Value> {
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     items.map(|item| Value::String(item.to_owned())).collect()
+}
+
+fn is_tables(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(Value::is_table))
 }
 
 impl Config {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use event_driven::names::Service;
 
-use super::Config;
+use super::{Config, tokens};
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for longer than this (`consumer_timeout`, 30 minutes
 /// by default), and gives the delivery to another one: a longer task would be executed again and again.
@@ -59,7 +59,7 @@ impl Config {
                 problems.push(problem);
             }
         };
-        let Self { service, broker, topology, database, components, sandbox, limits, ceiling, retry, .. } = self;
+        let Self { service, broker, topology, database, components, sandbox, limits, ceiling, retry, http, .. } = self;
         if let Err(error) = Service::new(&service.name) {
             require(false, format!("service.name: {error}"));
         }
@@ -161,6 +161,11 @@ impl Config {
             format!("retry.retries is {}, it goes from 0 to {MAX_RETRIES}", retry.retries),
         );
         require(!retry.delay.is_zero(), "retry.delay is 0".into());
+        require((1..=64).contains(&http.uploads), format!("http.uploads is {}, it goes from 1 to 64", http.uploads));
+        require(!http.upload_patience.is_zero(), "http.upload_patience is 0".into());
+        for problem in tokens::problems(&http.tokens) {
+            require(false, problem);
+        }
         problems
     }
 }

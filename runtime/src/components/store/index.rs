@@ -67,7 +67,7 @@ pub struct VersionRecord {
     pub size_bytes: u64,
     /// When it was pushed, by the clock of who pushed it.
     pub uploaded_at: DateTime<Utc>,
-    /// Who pushed it, as they said: nobody has checked it.
+    /// Who pushed it: over HTTP the token's name, else what they said, which nobody has checked.
     pub by: String,
     /// What it imports, as it was found when it was pushed.
     pub imports: Vec<String>,

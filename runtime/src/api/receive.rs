@@ -1,0 +1,86 @@
+//! Takes in the bytes of an upload: no more than a component may have, no slower than a patience, few at once.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+};
+use bytes::Bytes;
+use bytesize::ByteSize;
+use futures_util::StreamExt;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+use super::problem::Problem;
+
+/// The longest that an upload may take, however steadily it drips: the largest component at 1.2 Mbit/s.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// The uploads of one interface.
+#[derive(Debug)]
+pub(super) struct Uploads {
+    places: Semaphore,
+    largest: ByteSize,
+    patience: Duration,
+}
+
+impl Uploads {
+    /// So many at once, each of at most so many bytes, none standing still for longer than `patience`.
+    pub(super) fn new(at_once: usize, largest: ByteSize, patience: Duration) -> Self {
+        Self { places: Semaphore::new(at_once), largest, patience }
+    }
+
+    /// Reads the body of a request, and gives it to `then`, all in one of the places.
+    ///
+    /// # Errors
+    /// 503 if all places are taken, 413 as soon as it is too large, 408 if it stands still, 400 if it is cut off; and
+    /// what `then` says.
+    pub(super) async fn receive<T>(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        then: impl AsyncFnOnce(Bytes) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: u64| length > self.largest.as_u64()) {
+            return Err(self.too_large());
+        }
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(Problem::unavailable(
+                "as many uploads as may be at once are under way (http.uploads); try again",
+            ));
+        };
+        let bytes = self.read(body).await?;
+        then(bytes).await
+    }
+
+    async fn read(&self, body: Body) -> Result<Bytes, Problem> {
+        let (mut stream, mut bytes, end) = (body.into_data_stream(), Vec::new(), Instant::now() + LONGEST);
+        loop {
+            let patience = end.min(Instant::now() + self.patience);
+            let Ok(chunk) = timeout_at(patience, stream.next()).await else {
+                let patience = humantime::format_duration(self.patience);
+                return Err(Problem::timeout(format!(
+                    "the upload stood still for {patience} (http.upload_patience) or took longer than 15min in all; nothing has changed"
+                )));
+            };
+            match chunk {
+                None => return Ok(bytes.into()),
+                Some(Err(error)) => {
+                    return Err(Problem::bad_request(format!("the upload was cut off, nothing has changed: {error}")));
+                }
+                Some(Ok(chunk)) if (bytes.len() + chunk.len()) as u64 > self.largest.as_u64() => {
+                    return Err(self.too_large());
+                }
+                Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
+            }
+        }
+    }
+
+    fn too_large(&self) -> Problem {
+        Problem::too_large(format!("a component has at most {} (setting components.max_size)", self.largest))
+    }
+}

@@ -1,0 +1,181 @@
+//! `PUT /v1/components/{name}`: a component, and its manifest, in one request.
+//!
+//! Who may; what is there to say without the body; the body; the check at the door; the store. Nothing is stored before
+//! all of that, and a request that ends anywhere has changed nothing or all.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use event_driven::names::TaskName;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Doors, problem::Problem, registry::name_of};
+use crate::{
+    components::{Change, Digest, Pushed, Refused, Upload},
+    service::Service,
+};
+
+/// The header that has the manifest.
+const MANIFEST: &str = "warren-manifest";
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct UploadQuery {
+    /// `sha256:` and 64 hex digits. What has another digest is refused.
+    digest: Option<String>,
+}
+
+/// What an upload has done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PushedView {
+    name: String,
+    /// The number of the version that is current now.
+    version: u32,
+    /// `added`: it is a new version. `again`: it was a version, and is current again. `unchanged`: it was current already.
+    change: &'static str,
+    digest: String,
+    size_bytes: u64,
+    /// What it imports, by full name.
+    imports: Vec<String>,
+    /// `given` with this upload, `kept` from before, or `none`.
+    manifest: &'static str,
+    /// Who pushed the version first.
+    by: String,
+}
+
+/// Upload a component and make it current. The same file with the same manifest is one version, however often it comes.
+#[utoipa::path(put, path = "/v1/components/{name}", tag = "components",
+    params(("name" = String, Path), UploadQuery,
+        ("warren-manifest" = Option<String>, Header, description = "the manifest (TOML), in base64. Without it, the component keeps the one that it has")),
+    request_body(content = String, content_type = "application/wasm", description = "the component's file"),
+    responses(
+    (status = 201, description = "it is a new version", body = PushedView),
+    (status = 200, description = "it was a version already, and is current", body = PushedView),
+    (status = 400, description = "the upload was cut off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "there is no token, or none that is good", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "the token is not good for this, or nobody may write", body = Problem, content_type = "application/problem+json"),
+    (status = 408, description = "it stood still for too long", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "a component's name differs from this one only in case", body = Problem, content_type = "application/problem+json"),
+    (status = 413, description = "it is larger than a component may be", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "no runtime could execute it, or its digest is another", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "the store does not take it now, or too many are uploaded at once", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn upload(
+    State(service): State<Arc<Service>>,
+    Extension(doors): Extension<Arc<Doors>>,
+    name: Result<Path<String>, PathRejection>,
+    query: Result<Query<UploadQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let writer = doors.access.writer(&headers, service.parts().database.clock().now())?;
+    let name = name_of(name)?;
+    writer.ensure_for(&name)?;
+    let expected = query?.0.digest.map(|text| text.parse::<Digest>()).transpose();
+    let expected = expected.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let given = manifest_of(&headers)?;
+    let is_given = given.is_some();
+    let pushed = doors
+        .uploads
+        .receive(&headers, body, async |bytes| {
+            let upload = check(&service, &name, bytes, expected, given, writer.name()).await?;
+            Ok(service.parts().components.store().push(&name, upload).await?)
+        })
+        .await?;
+    service.parts().components.look_now();
+    tell(&name, &pushed, writer.name());
+    Ok(answer(&name, pushed, is_given))
+}
+
+/// Does what a runtime does when it finds the file: with the manifest that came with it, or the one that stays.
+async fn check(
+    service: &Service,
+    name: &TaskName,
+    bytes: Bytes,
+    expected: Option<Digest>,
+    manifest: Option<String>,
+    by: &str,
+) -> Result<Upload, Problem> {
+    let components = &service.parts().components;
+    if let Some(expected) = expected {
+        let hashed = bytes.clone();
+        let hash = tokio::task::spawn_blocking(move || Digest::of(&hashed)).await;
+        let found = hash.map_err(|error| Problem::unavailable(format!("the digest could not be computed: {error}")))?;
+        if found != expected {
+            let told = format!("the digest of what arrived is {found}, not {expected}: nothing has changed");
+            return Err(Problem::unprocessable(told));
+        }
+    }
+    let kept = match &manifest {
+        Some(_) => None,
+        None => match components.store().head(name).await? {
+            Some(stored) => components.store().manifest(&stored).await?,
+            None => None,
+        },
+    };
+    let checked = components.check(bytes.clone(), manifest.as_deref().or(kept.as_deref())).await;
+    let checked = checked.map_err(|refused| match refused {
+        Refused::Compile(ref error) if error.may_pass() => Problem::unavailable(refused.to_string()),
+        Refused::Compile(_) | Refused::Unfit(_) => {
+            Problem::unprocessable(format!("{name} can't be a component of warren: {refused}"))
+        }
+    })?;
+    Ok(Upload { bytes, manifest, by: by.to_owned(), imports: checked.imports })
+}
+
+/// The manifest that comes with a component. A header: it is there before the body, and the body is the file as it is.
+fn manifest_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(MANIFEST) else { return Ok(None) };
+    let bytes = STANDARD.decode(value).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let wrong = || Problem::bad_request("the header Warren-Manifest takes a TOML text in base64: base64 -w0 FILE.toml");
+    text.ok_or_else(wrong).map(Some)
+}
+
+fn tell(name: &TaskName, pushed: &Pushed, by: &str) {
+    let (number, digest) = (pushed.record.number, &pushed.record.digest);
+    let what = match pushed.change {
+        Change::Added => format!("version {number} of component {name} was pushed over HTTP by {by} ({digest})"),
+        Change::Again => format!("version {number} of component {name} is current again, over HTTP by {by} ({digest})"),
+        Change::Unchanged => return,
+    };
+    tracing::info!(component.name = %name, "{what}");
+}
+
+fn answer(name: &TaskName, pushed: Pushed, is_given: bool) -> Response {
+    let (status, change) = match pushed.change {
+        Change::Added => (StatusCode::CREATED, "added"),
+        Change::Again => (StatusCode::OK, "again"),
+        Change::Unchanged => (StatusCode::OK, "unchanged"),
+    };
+    let record = pushed.record;
+    let manifest = match (&record.manifest, is_given) {
+        (_, true) => "given",
+        (Some(_), false) => "kept",
+        (None, false) => "none",
+    };
+    let view = PushedView {
+        name: name.to_string(),
+        version: record.number.get(),
+        change,
+        digest: record.digest.to_string(),
+        size_bytes: record.size_bytes,
+        imports: record.imports,
+        manifest,
+        by: record.by,
+    };
+    (status, [(header::LOCATION, format!("/v1/components/{name}"))], Json(view)).into_response()
+}
