@@ -159,6 +159,7 @@ impl Bench {
     /// From the start of the binary to the outcome of a task, asked for as soon as HTTP answers; in milliseconds.
     async fn start(&self, folder: &Path) -> Result<f64> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        warren::tls::install_ring();
         let client = reqwest::Client::builder().no_proxy().build()?;
         let started = Instant::now();
         let _child = Stopped(

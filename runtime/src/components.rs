@@ -30,7 +30,7 @@ use std::{
 use bytes::Bytes;
 use bytesize::ByteSize;
 use event_driven::names::TaskName;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
@@ -46,7 +46,11 @@ pub use self::{
 use self::{
     entry::{Entry, Known},
     load::Asked,
+    watch::Lane,
 };
+
+/// Files of components that are in memory at once: as many as are compiled by default, and as many that are read meanwhile.
+const READS: usize = 4;
 
 /// The components that can be executed, by name. `P` is what a component becomes when it is prepared for execution.
 pub struct Components<P> {
@@ -76,12 +80,15 @@ struct Inner<P> {
     compiler: Compiler,
     prepare: Prepare<P>,
     keep: Keep,
+    /// Files that are in memory to be compiled.
+    reading: Semaphore,
     /// Never held across an `await`; each task reads it for a clone of an `Arc`.
     known: RwLock<HashMap<TaskName, Known<P>>>,
     /// Times of use count from here.
     begun: Instant,
-    /// Rung when there is something in `known` that was not looked at.
-    arrived: Notify,
+    /// Rung when there is something in `known` that was not looked at, one for each [`Lane`].
+    new_arrived: Notify,
+    coming_arrived: Notify,
     /// Rung when the store is to be looked at before the next scan is due.
     changed: Notify,
     /// Rung when something was looked at.
@@ -139,9 +146,11 @@ impl<P: Send + Sync + 'static> Components<P> {
             compiler,
             prepare,
             keep,
+            reading: Semaphore::new(READS),
             known: RwLock::default(),
             begun: Instant::now(),
-            arrived: Notify::new(),
+            new_arrived: Notify::new(),
+            coming_arrived: Notify::new(),
             changed: Notify::new(),
             looked_at: Notify::new(),
             is_settled: AtomicBool::new(false),
@@ -149,7 +158,9 @@ impl<P: Send + Sync + 'static> Components<P> {
         inner.refresh().await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(watch::scan(inner.clone(), stop.clone()));
-        tasks.spawn(watch::look(inner.clone(), stop.clone()));
+        for lane in [Lane::New, Lane::Coming] {
+            tasks.spawn(watch::look(inner.clone(), lane, stop.clone()));
+        }
         tasks.close();
         Ok(Self { inner, stop, tasks })
     }
@@ -159,20 +170,33 @@ impl<P: Send + Sync + 'static> Components<P> {
         self.inner.wanted(name)?.found(self.inner.now())
     }
 
-    /// The component of that name. One that is not known is looked for in the store at once, so that a task published
-    /// right after its upload finds it. Cancel-safe: a load that nobody waits for is given up.
+    /// The component of that name. One that is not known, or not as it was listed, is looked for in the store at once, so
+    /// that a task published right after an upload finds it. Cancel-safe: a load that nobody waits for is given up.
     pub async fn find(&self, name: &TaskName) -> Found<P> {
         if let Some(found) = self.ready(name) {
             return found;
         }
-        if self.inner.wanted(name).is_none()
-            && let Err(error) = self.inner.refresh_one(name).await
-        {
-            tracing::warn!(component.name = %name, %error, "the store could not be asked for component {name}: {error}");
+        let (listed, mut found) = (self.inner.wanted(name), Found::Missing);
+        if let Some(entry) = &listed {
+            if let Some(reason) = entry.missed() {
+                return Found::Unavailable(reason);
+            }
+            found = self.inner.load(entry, Asked::ByTask).await;
+            if !matches!(found, Found::Unavailable(_)) {
+                return found;
+            }
         }
-        match self.inner.wanted(name) {
-            Some(entry) => self.inner.load(&entry, Asked::ByTask).await,
-            None => Found::Missing,
+        if let Err(error) = self.inner.refresh_one(name).await {
+            return match found {
+                Found::Missing => Found::Unavailable(error.to_string().into()),
+                found => found,
+            };
+        }
+        match self.inner.newest(name) {
+            Some(entry) if !listed.is_some_and(|listed| Arc::ptr_eq(&listed, &entry)) => {
+                self.inner.load(&entry, Asked::ByTask).await
+            }
+            Some(_) | None => found,
         }
     }
 
@@ -208,7 +232,7 @@ impl<P: Send + Sync + 'static> Components<P> {
             let mut looked_at = std::pin::pin!(self.inner.looked_at.notified());
             // Before it is looked: what is rung meanwhile is heard.
             looked_at.as_mut().enable();
-            if self.inner.next_unseen(&[]).is_none() {
+            if self.inner.is_all_seen() {
                 return;
             }
             looked_at.await;
@@ -228,10 +252,16 @@ impl<P: Send + Sync + 'static> Components<P> {
 }
 
 impl<P> Inner<P> {
-    /// The entry that a task is to be executed by: the one in use as long as that is ready, else what is to follow it.
+    /// The entry that a task is to be executed by.
     fn wanted(&self, name: &TaskName) -> Option<Arc<Entry<P>>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(name).map(|known| known.wanted().clone())
+        known.get(name).map(|known| known.current.clone())
+    }
+
+    /// The entry that the store had last.
+    fn newest(&self, name: &TaskName) -> Option<Arc<Entry<P>>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).map(|known| known.newest().clone())
     }
 
     /// The time, as it is noted when something is used: microseconds.

@@ -33,6 +33,7 @@ async fn others_are_executed_while_hostile_components_are_compiled() {
         ("WARREN_LOG_FILTER", "info"),
     ]);
     let warren = Process::start(command);
+    warren::tls::install_ring();
     let http = Client::builder().no_proxy().build().unwrap();
     let ask = async |name: &str| -> Value {
         let request = http.post(format!("{}/v1/tasks?wait=60s", warren.url));

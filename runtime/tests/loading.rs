@@ -8,14 +8,20 @@ mod guest;
 #[path = "support/hostile.rs"]
 mod hostile;
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytesize::ByteSize;
 use guest::guest;
 use hostile::{additions, around, functions};
 use warren::{
     components::{
-        ChildProcess, CompileCache, CompileLimits, Compiler, Component, ComponentStore, Components, Found, Keep, Place,
+        ChildProcess, CompileCache, CompileLimits, Compiler, Component, ComponentStore, Components, Found, Keep,
+        Listed, Place, Upload,
     },
     config::Config,
     sandbox::{EngineSettings, Program, Sandbox},
@@ -43,12 +49,22 @@ async fn load(
     memory: ByteSize,
     limits: CompileLimits,
 ) -> Components<Program> {
+    load_and_scan(folder, sandbox, cache, Keep { scan: NEVER, memory }, limits).await
+}
+
+async fn load_and_scan(
+    folder: &Path,
+    sandbox: &Sandbox,
+    cache: Option<&Path>,
+    keep: Keep,
+    limits: CompileLimits,
+) -> Components<Program> {
     let store = ComponentStore::open(folder.to_str().unwrap()).unwrap();
     let child = ChildProcess::new(env!("CARGO_BIN_EXE_warren").into(), STACK, limits);
     let cache = cache.map(|cache| CompileCache::open(cache, ByteSize::gib(1)).unwrap());
     let compiler = Compiler::new(sandbox.engine().clone(), Place::Child(child), cache);
     let preparer = Box::new(sandbox.preparer(Config::default().to_bounds()));
-    Components::load(store, compiler, preparer, Keep { scan: NEVER, memory }).await.unwrap()
+    Components::load(store, compiler, preparer, keep).await.unwrap()
 }
 
 fn limits() -> CompileLimits {
@@ -129,8 +145,14 @@ async fn what_can_not_be_read_now_is_not_broken() {
     fs::remove_file(&file).unwrap();
     let found = components.find(&"work".parse().unwrap()).await;
     assert!(matches!(&found, Found::Unavailable(reason) if reason.contains("it can't be read")));
+    // Another file than the one that was listed, and no scan has seen it yet.
     fs::write(&file, guest("(unreachable)")).unwrap();
-    ready(&components, "work").await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // It is left alone for a moment.
+    while !matches!(components.find(&"work".parse().unwrap()).await, Found::Ready(_)) {
+        assert!(Instant::now() < deadline, "it is there again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     components.stop().await;
 }
 
@@ -152,6 +174,64 @@ async fn a_slow_compilation_holds_up_neither_what_is_ready_nor_the_first_task_of
     assert!(!slow.is_finished(), "it was to be slow");
     let Found::Broken(reason) = slow.await.unwrap() else { panic!("it was to take too long") };
     assert!(reason.contains("components.compile_time"), "{reason}");
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn what_follows_a_component_in_use_does_not_wait_behind_what_nobody_has_asked_for() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    fs::write(folder.path().join("work.wasm"), guest("(unreachable)")).unwrap();
+    let limits = CompileLimits { time: Duration::from_secs(3), ..limits() };
+    let keep = Keep { scan: Duration::from_millis(20), memory: ROOMY };
+    let components = load_and_scan(folder.path(), &sandbox, None, keep, limits).await;
+    let before = ready(&components, "work").await.digest.clone();
+    for n in 0..4 {
+        fs::write(folder.path().join(format!("slow{n}.wasm")), around(functions(100_000, &additions(40 + n)))).unwrap();
+    }
+    let is_looked_at = |listed: &Listed| !matches!(listed.state, Ok(None));
+    while components.list().len() < 5 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    fs::write(folder.path().join("work.wasm"), guest("(drop (i32.const 1)) (unreachable)")).unwrap();
+    while ready(&components, "work").await.digest == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!components.list().iter().all(is_looked_at), "the slow ones were to take longer");
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_in_use_stays_while_what_follows_can_not_be_had() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
+    let upload =
+        |body: &str| Upload { bytes: guest(body).into(), manifest: None, by: "me".into(), imports: Vec::new() };
+    let first = store.push(&name, upload("(unreachable)")).await.unwrap().record;
+    let keep = Keep { scan: Duration::from_millis(20), memory: CROWDED };
+    let components = load_and_scan(folder.path(), &sandbox, None, keep, limits()).await;
+    ready(&components, "work").await;
+    components.settled().await;
+    // In a copy of the store, so that nobody reads the file before it is damaged; the index comes last.
+    let aside = tempfile::tempdir().unwrap();
+    let copy = ComponentStore::open(aside.path().to_str().unwrap()).unwrap();
+    copy.push(&name, upload("(unreachable)")).await.unwrap();
+    let second = copy.push(&name, upload("(drop (i32.const 1)) (unreachable)")).await.unwrap().record;
+    fs::write(folder.path().join(format!("blobs/{}.wasm", second.digest.hex())), "other bytes").unwrap();
+    fs::copy(aside.path().join("index/work/00000002.json"), folder.path().join("index/work/00000002.json")).unwrap();
+    let is_known = |components: &Components<Program>| {
+        components.list().iter().any(|listed| listed.stored.digest() == Some(&second.digest))
+    };
+    while !is_known(&components) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Its code may be in memory or not: there is room for none.
+    for _ in 0..3 {
+        assert_eq!(ready(&components, "work").await.digest, first.digest);
+    }
+    store.push(&name, upload("(drop (i32.const 2)) (unreachable)")).await.unwrap();
+    while ready(&components, "work").await.digest == first.digest {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     components.stop().await;
 }
 

@@ -90,9 +90,10 @@ pub(super) fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 /// Prints an error with its causes.
 pub(super) fn print_error(error: &anyhow::Error) {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    let mut text = format!("{style}error:{style:#} {error}");
+    // Names in it may be a stranger's: of a component, of what it imports, of a key in its manifest.
+    let mut text = format!("{style}error:{style:#} {}", harmless(&error.to_string()));
     for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
+        let cause = harmless(&cause.to_string());
         // A type that shows its source in its own text would say everything twice.
         if !text.contains(&cause) {
             text.push_str(&format!("\n  caused by: {cause}"));

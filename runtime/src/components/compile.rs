@@ -43,6 +43,9 @@ pub enum Place {
     InProcess,
 }
 
+/// Files that are read from the cache at once.
+const LOADS: usize = 4;
+
 /// Compiles components for one engine.
 #[derive(Clone)]
 pub struct Compiler {
@@ -51,6 +54,8 @@ pub struct Compiler {
     place: Place,
     cache: Option<CompileCache>,
     at_once: Arc<Semaphore>,
+    /// Code that is read from the cache at once: each file may be as large as all that is kept ready.
+    loads: Arc<Semaphore>,
 }
 
 /// Why a file could not be compiled.
@@ -119,7 +124,14 @@ impl Compiler {
             Place::Child(child) => child.limits().concurrency.max(1),
             Place::InProcess => Semaphore::MAX_PERMITS,
         };
-        Self { key: EngineKey::of(&engine), engine, place, cache, at_once: Arc::new(Semaphore::new(at_once)) }
+        Self {
+            key: EngineKey::of(&engine),
+            engine,
+            place,
+            cache,
+            at_once: Arc::new(Semaphore::new(at_once)),
+            loads: Arc::new(Semaphore::new(LOADS)),
+        }
     }
 
     /// Compiles a file, or takes what was compiled of the same bytes before. Dropping this ends the compilation.
@@ -154,6 +166,7 @@ impl Compiler {
     /// What was compiled of the file with this digest before, if it is in the cache and whole.
     pub async fn cached(&self, digest: &Digest) -> Option<Component> {
         let cache = self.cache.clone()?;
+        let _place = self.loads.acquire().await;
         let (engine, key, digest) = (self.engine.clone(), self.key.clone(), digest.clone());
         blocking(move || cache.load(&engine, &key, &digest)).await.ok().flatten()
     }

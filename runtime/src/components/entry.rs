@@ -1,8 +1,11 @@
 //! What is known of one version of one component, and how ready it is.
 
-use std::sync::{
-    Arc, OnceLock, PoisonError, RwLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Mutex, OnceCell};
@@ -27,9 +30,13 @@ pub(super) struct Entry<P> {
     pub(super) link: OnceCell<Link<P>>,
     /// One load at a time, however many tasks ask for it.
     pub(super) loading: Mutex<()>,
+    /// When this process first knew of it: what came last is looked at first.
+    pub(super) arrived: Instant,
     /// When it was last asked for.
     used: AtomicU64,
     seen: AtomicBool,
+    /// The last time that it could not be had.
+    missed: RwLock<Option<Missed>>,
     /// What was wrong with the version before, and has been told.
     pub(super) told: Option<Arc<str>>,
 }
@@ -40,6 +47,14 @@ enum State<P> {
     Cold,
     Ready(Arc<Component<P>>),
     Broken(Arc<Broken>),
+}
+
+/// A time at which it could not be had.
+struct Missed {
+    at: Instant,
+    reason: Arc<str>,
+    /// How long tasks take that for an answer.
+    rest: Duration,
 }
 
 /// Why it can't be used.
@@ -58,22 +73,23 @@ impl<P> Known<P> {
         self.coming.as_ref().unwrap_or(&self.current)
     }
 
-    pub(super) fn wanted(&self) -> &Arc<Entry<P>> {
-        if self.current.code().is_some() { &self.current } else { self.newest() }
-    }
-
     pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry<P>>> {
         std::iter::once(&self.current).chain(&self.coming)
     }
 
-    /// Takes up what the store has now.
-    pub(super) fn take_up(&mut self, stored: Stored) {
+    /// Takes up what the store had at `arrived`. What has served stays in use until that was looked at.
+    pub(super) fn take_up(&mut self, stored: Stored, arrived: Instant) {
         let newest = self.newest();
         if newest.stored == stored && !newest.may_come_right() {
             return;
         }
-        let next = Arc::new(Entry::new(stored, newest.reason().or_else(|| newest.told.clone())));
-        if self.current.code().is_some() {
+        let has_served = self.current.is_seen() && self.current.reason().is_none();
+        if has_served && self.current.stored == stored {
+            self.coming = None;
+            return;
+        }
+        let next = Arc::new(Entry::new(stored, arrived, newest.reason().or_else(|| newest.told.clone())));
+        if has_served {
             self.coming = Some(next);
         } else {
             *self = Self::new(next);
@@ -82,7 +98,7 @@ impl<P> Known<P> {
 }
 
 impl<P> Entry<P> {
-    pub(super) fn new(stored: Stored, told: Option<Arc<str>>) -> Self {
+    pub(super) fn new(stored: Stored, arrived: Instant, told: Option<Arc<str>>) -> Self {
         let digest = stored.digest().cloned().map_or_else(OnceLock::new, OnceLock::from);
         Self {
             stored,
@@ -90,8 +106,10 @@ impl<P> Entry<P> {
             digest,
             link: OnceCell::new(),
             loading: Mutex::default(),
+            arrived,
             used: AtomicU64::new(0),
             seen: AtomicBool::new(false),
+            missed: RwLock::default(),
             told,
         }
     }
@@ -108,7 +126,27 @@ impl<P> Entry<P> {
         }
     }
 
-    pub(super) fn ready(&self, component: Arc<Component<P>>) {
+    /// It could not be had just now; tasks need not try again for `rest`. Gives whether it is the first time.
+    pub(super) fn miss(&self, reason: Arc<str>, rest: Duration) -> bool {
+        let missed = Missed { at: Instant::now(), reason, rest };
+        self.missed.write().unwrap_or_else(PoisonError::into_inner).replace(missed).is_none()
+    }
+
+    /// Why it could not be had so recently that a task need not try again.
+    pub(super) fn missed(&self) -> Option<Arc<str>> {
+        let missed = self.missed.read().unwrap_or_else(PoisonError::into_inner);
+        missed.as_ref().filter(|missed| missed.at.elapsed() < missed.rest).map(|missed| missed.reason.clone())
+    }
+
+    /// Whether it was tried in vain within this time.
+    pub(super) fn was_missed_within(&self, time: Duration) -> bool {
+        let missed = self.missed.read().unwrap_or_else(PoisonError::into_inner);
+        missed.as_ref().is_some_and(|missed| missed.at.elapsed() < time)
+    }
+
+    pub(super) fn ready(&self, component: Arc<Component<P>>, now: u64) {
+        // First, or it would be the one that was used least recently.
+        self.used.store(now, Ordering::Relaxed);
         // What was read is the digest that holds, if the file was replaced since it was listed.
         let _ = self.digest.set(component.digest.clone());
         self.set(State::Ready(component));

@@ -1,6 +1,9 @@
 //! Makes a component ready: its manifest, its code from the cache or the compiler, a place in memory.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use bytesize::ByteSize;
 
@@ -23,17 +26,47 @@ enum Trouble {
     /// Until it is changed.
     Lasting(Broken),
     /// It may be had at another time: what is in use stays in use, and it is tried again.
-    Passing(Arc<str>),
+    Passing {
+        reason: Arc<str>,
+        /// How long it is not worth while to try.
+        rest: Duration,
+    },
 }
 
+/// The longest reason that is kept, in characters.
+const MAX_REASON: usize = 2000;
+
+/// How long tasks that come meanwhile are not worth another try, where nothing has to be repaired first.
+const REST: Duration = Duration::from_secs(1);
+
+/// The same where something in the store has to be repaired, which the listing shows: a pushed file that is damaged or gone.
+const REST_OF_DAMAGE: Duration = Duration::from_secs(15);
+
 impl Trouble {
-    fn of_manifest(reason: impl Into<Arc<str>>) -> Self {
-        Self::Lasting(Broken { reason: reason.into(), of_manifest: true })
+    fn of_manifest(reason: String) -> Self {
+        Self::Lasting(Broken { reason: bounded(reason), of_manifest: true })
     }
 
-    fn of_code(reason: impl Into<Arc<str>>) -> Self {
-        Self::Lasting(Broken { reason: reason.into(), of_manifest: false })
+    fn passing(reason: String) -> Self {
+        Self::Passing { reason: bounded(reason), rest: REST }
     }
+
+    fn of_store(what: &str, error: &StoreError) -> Self {
+        let rest = if error.may_pass() { REST } else { REST_OF_DAMAGE };
+        Self::Passing { reason: bounded(format!("{what} can't be read: {error}")), rest }
+    }
+
+    fn of_code(reason: String) -> Self {
+        Self::Lasting(Broken { reason: bounded(reason), of_manifest: false })
+    }
+}
+
+/// A reason goes into the rows of all tasks that find it, and names in it are a stranger's.
+fn bounded(reason: String) -> Arc<str> {
+    if reason.chars().nth(MAX_REASON).is_none() {
+        return reason.into();
+    }
+    reason.chars().take(MAX_REASON).chain(['…']).collect::<String>().into()
 }
 
 impl<P: Send + Sync + 'static> Inner<P> {
@@ -43,12 +76,29 @@ impl<P: Send + Sync + 'static> Inner<P> {
         if let Some(found) = entry.found(self.now()) {
             return found;
         }
-        match self.make(entry).await {
-            Ok(component) => entry.ready(Arc::new(component)),
-            Err(Trouble::Lasting(broken)) => entry.broken(broken),
-            Err(Trouble::Passing(reason)) => return Found::Unavailable(reason),
+        // One that waited for the same learns the same.
+        if let Some(reason) = entry.missed().filter(|_| asked == Asked::ByTask) {
+            return Found::Unavailable(reason);
         }
-        let Some(found) = entry.found(self.now()) else { return Found::Missing };
+        let found = match self.make(entry).await {
+            Ok(component) => {
+                let component = Arc::new(component);
+                entry.ready(component.clone(), self.now());
+                Found::Ready(component)
+            }
+            Err(Trouble::Lasting(broken)) => {
+                let reason = broken.reason.clone();
+                entry.broken(broken);
+                Found::Broken(reason)
+            }
+            Err(Trouble::Passing { reason, rest }) => {
+                if entry.miss(reason.clone(), rest) {
+                    let name = &entry.stored.name;
+                    tracing::warn!(component.name = %name, "component {name} can't be had now, and is tried again: {reason}");
+                }
+                return Found::Unavailable(reason);
+            }
+        };
         if !entry.see() {
             self.tell(entry, &found);
         }
@@ -79,7 +129,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
         let text = match self.store.manifest(stored).await {
             Ok(text) => text,
             Err(error @ StoreError::NoManifest { .. }) => return Err(Trouble::of_manifest(error.to_string())),
-            Err(error) => return Err(Trouble::Passing(format!("its manifest can't be read: {error}").into())),
+            Err(error) => return Err(Trouble::of_store("its manifest", &error)),
         };
         (self.prepare)(text.as_deref()).map_err(Trouble::of_manifest)
     }
@@ -87,13 +137,15 @@ impl<P: Send + Sync + 'static> Inner<P> {
     async fn compile(&self, stored: &Stored) -> Result<(Digest, wasmtime::component::Component), Trouble> {
         // Before it is read: it may be of any size.
         self.compiler.check_size(stored.size).map_err(|error| Trouble::of_code(error.to_string()))?;
+        // Before it is read, too: files that wait to be compiled would fill the memory.
+        let _place = self.reading.acquire().await;
         let bytes = match self.store.read(stored).await {
             Ok(bytes) => bytes,
             Err(error @ StoreError::TooLarge { .. }) => return Err(Trouble::of_code(error.to_string())),
-            Err(error) => return Err(Trouble::Passing(format!("it can't be read: {error}").into())),
+            Err(error) => return Err(Trouble::of_store("it", &error)),
         };
         self.compiler.compile(bytes).await.map_err(|error| match error.may_pass() {
-            true => Trouble::Passing(error.to_string().into()),
+            true => Trouble::passing(error.to_string()),
             false => Trouble::of_code(error.to_string()),
         })
     }

@@ -167,7 +167,7 @@ impl ComponentStore {
         let look = self.look_at_all().await?;
         let mut components = BTreeMap::new();
         for (name, loose) in loose {
-            match look.seen.contains_key(&name) {
+            match look.indexed.contains(&name) {
                 true => self.tell_shadowed(&name),
                 false => drop(components.insert(name.clone(), Stored::of_loose(name, loose))),
             }
@@ -209,8 +209,8 @@ impl ComponentStore {
     /// If it is not what was pushed ([`StoreError::WrongDigest`]), is gone, too large or was replaced, or can't be read.
     pub async fn read(&self, stored: &Stored) -> Result<Bytes, StoreError> {
         match &stored.source {
-            Source::Version(record) => self.place.read_blob(&stored.name, record).await,
-            Source::Loose(loose) => self.place.read_loose(&stored.name, &loose.file).await,
+            Source::Version(record) => self.place.read_in_time(self.place.read_blob(&stored.name, record)).await,
+            Source::Loose(loose) => self.place.read_in_time(self.place.read_loose(&stored.name, &loose.file)).await,
         }
     }
 

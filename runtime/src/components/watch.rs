@@ -1,16 +1,17 @@
 //! Follows the store: what is new, changed or gone; and looks in the background at what no task has asked for.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use event_driven::names::TaskName;
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Found, Inner, StoreError,
+    Inner, StoreError, Stored,
     entry::{Entry, Known},
     load::Asked,
 };
@@ -35,23 +36,26 @@ pub(super) async fn scan<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, stop: C
     }
 }
 
+/// What is looked at side by side: another version of what is in use does not wait behind what nobody has asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Components that are new to this process.
+    New,
+    /// Versions that are to take the place of those in use.
+    Coming,
+}
+
 /// Looks at what is new, one after the other.
-pub(super) async fn look<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, stop: CancellationToken) {
-    let (mut unavailable, mut tried) = (Vec::new(), Instant::now());
+pub(super) async fn look<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, lane: Lane, stop: CancellationToken) {
     loop {
-        let again = tried.elapsed() >= PATIENCE;
-        if again {
-            tried = Instant::now();
-        }
-        let looked = inner.look_at_all(&mut unavailable, again);
-        if stop.run_until_cancelled(looked).await.is_none() {
+        if stop.run_until_cancelled(inner.look_at_all(lane)).await.is_none() {
             return;
         }
-        if !inner.is_settled.swap(true, Ordering::Relaxed) {
+        if lane == Lane::New && !inner.is_settled.swap(true, Ordering::Relaxed) {
             inner.tell_all();
         }
         // What has arrived meanwhile has left a permit.
-        if stop.run_until_cancelled(inner.arrived.notified()).await.is_none() {
+        if stop.run_until_cancelled(inner.arrived(lane).notified()).await.is_none() {
             return;
         }
     }
@@ -60,64 +64,71 @@ pub(super) async fn look<P: Send + Sync + 'static>(inner: Arc<Inner<P>>, stop: C
 impl<P: Send + Sync + 'static> Inner<P> {
     /// Takes up what is new or changed, forgets what is gone.
     pub(super) async fn refresh(&self) -> Result<(), StoreError> {
+        let begun = Instant::now();
         let stored = self.store.list().await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let listed: std::collections::HashSet<_> = stored.iter().map(|stored| stored.name.clone()).collect();
-        known.retain(|name, _| {
-            let stays = listed.contains(name);
+        known.retain(|name, known| {
+            // What a task has found since is newer than the listing.
+            let stays = listed.contains(name) || known.newest().arrived > begun;
             if !stays {
                 tracing::info!(component.name = %name, "component {name} is gone");
             }
             stays
         });
+        let now = Instant::now();
         for stored in stored {
-            match known.get_mut(&stored.name) {
-                Some(known) => known.take_up(stored),
-                None => {
-                    known.insert(stored.name.clone(), Known::new(Arc::new(Entry::new(stored, None))));
-                }
-            }
+            take_up(&mut known, stored, now);
         }
-        let unseen = known.values().any(|known| !known.newest().is_seen());
         drop(known);
-        if unseen {
-            self.arrived.notify_one();
+        for lane in [Lane::New, Lane::Coming] {
+            if self.next_unseen(lane).is_some() {
+                self.arrived(lane).notify_one();
+            }
         }
         // What nobody had looked at may be gone.
         self.looked_at.notify_waiters();
         Ok(())
     }
 
-    /// Looks for one that is not known. What is known meanwhile is as new.
+    /// Takes up what the store has of that name now.
     pub(super) async fn refresh_one(&self, name: &TaskName) -> Result<(), StoreError> {
         if let Some(stored) = self.store.head(name).await? {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.entry(name.clone()).or_insert_with(|| Known::new(Arc::new(Entry::new(stored, None))));
+            take_up(&mut known, stored, Instant::now());
         }
         Ok(())
     }
 
-    /// `unavailable` has the names of those that could not be had, before and after: each is told once, and left alone
-    /// unless it is to be tried `again`.
-    async fn look_at_all(&self, unavailable: &mut Vec<TaskName>, again: bool) {
-        let told = if again { std::mem::take(unavailable) } else { Vec::new() };
-        while let Some(entry) = self.next_unseen(unavailable) {
-            if let Found::Unavailable(reason) = self.load(&entry, Asked::ByNobody).await {
-                let name = &entry.stored.name;
-                if !told.contains(name) {
-                    tracing::warn!(component.name = %name, "component {name} can't be looked at now, and will be again: {reason}");
-                }
-                unavailable.push(name.clone());
-            }
+    async fn look_at_all(&self, lane: Lane) {
+        while let Some(entry) = self.next_unseen(lane) {
+            self.load(&entry, Asked::ByNobody).await;
         }
     }
 
-    /// The newest of those that nobody has looked at: most likely its author waits to hear of it.
-    pub(super) fn next_unseen(&self, but: &[TaskName]) -> Option<Arc<Entry<P>>> {
+    /// Of those that nobody has looked at, and that are not left alone for a while, the one that came last: most likely its
+    /// author waits to hear of it.
+    fn next_unseen(&self, lane: Lane) -> Option<Arc<Entry<P>>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let unseen = known.values().map(Known::newest).filter(|entry| !entry.is_seen());
-        let unseen = unseen.filter(|entry| !but.contains(&entry.stored.name));
-        unseen.max_by_key(|entry| entry.stored.modified).cloned()
+        let entries = known.values().filter_map(|known| match lane {
+            Lane::New => Some(&known.current),
+            Lane::Coming => known.coming.as_ref(),
+        });
+        let unseen = entries.filter(|entry| !entry.is_seen() && !entry.was_missed_within(PATIENCE));
+        unseen.max_by_key(|entry| (entry.arrived, entry.stored.modified)).cloned()
+    }
+
+    /// Whether everything was looked at.
+    pub(super) fn is_all_seen(&self) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().flat_map(Known::entries).all(|entry| entry.is_seen())
+    }
+
+    fn arrived(&self, lane: Lane) -> &Notify {
+        match lane {
+            Lane::New => &self.new_arrived,
+            Lane::Coming => &self.coming_arrived,
+        }
     }
 
     /// What there was at the start.
@@ -130,5 +141,12 @@ impl<P: Send + Sync + 'static> Inner<P> {
             "{usable} components are ready, {} can't be used (looked at in {took:.1?})",
             known.len() - usable
         );
+    }
+}
+
+fn take_up<P>(known: &mut HashMap<TaskName, Known<P>>, stored: Stored, now: Instant) {
+    match known.get_mut(&stored.name) {
+        Some(known) => known.take_up(stored, now),
+        None => drop(known.insert(stored.name.clone(), Known::new(Arc::new(Entry::new(stored, now, None))))),
     }
 }

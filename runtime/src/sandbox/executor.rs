@@ -23,11 +23,15 @@ use tokio::{
 /// the epoch, so it is at least one tick of that.
 const FIRST_SLICE: Duration = Duration::from_millis(1);
 
+/// One that waits for most of its time stays there: it holds a thread for less than this part of it.
+const WAITING_PART: u32 = 8;
+
 /// The niceness of the second set: the share of a processor that one of its threads gets beside a busy one of ordinary
 /// priority is about a tenth. Source: the kernel's table of weights, where each step is a quarter.
+#[cfg(target_os = "linux")]
 const LONG_NICENESS: i32 = 10;
 
-/// Threads for what blocks: files, and look-ups of names. What guests have there at once is bounded by this, not by their
+/// Threads of each set for what blocks: files, and look-ups of names. What guests have there at once is bounded by this, not by their
 /// limits of processor time.
 const BLOCKING_THREADS: usize = 16;
 
@@ -42,7 +46,9 @@ impl Executor {
     pub(super) fn new(threads: usize) -> Result<Self, io::Error> {
         let first = Threads::start("guest", threads, || {})?;
         let long = Threads::start("guest-long", threads, || {
-            // Of this thread only, on Linux. Without it those that compute have the same share as the others.
+            // Elsewhere than on Linux it would be that of the whole process. Without it those that compute have the same share
+            // as the others.
+            #[cfg(target_os = "linux")]
             if let Err(error) = rustix::process::nice(LONG_NICENESS) {
                 tracing::debug!(%error, "a guest's thread keeps its priority");
             }
@@ -57,7 +63,7 @@ impl Executor {
     {
         let (long, future) = (self.long.handle.clone(), Box::pin(future));
         self.first.handle.spawn(async move {
-            match (Slice { future: Some(future), held: Duration::ZERO }).await {
+            match (Slice { future: Some(future), begun: Instant::now(), held: Duration::ZERO }).await {
                 Ended::Here(output) => Ok(output),
                 Ended::Slice(rest) => long.spawn(rest).await,
             }
@@ -99,6 +105,7 @@ impl Drop for Threads {
 struct Slice<F> {
     /// `None` once it has ended.
     future: Option<Pin<Box<F>>>,
+    begun: Instant,
     held: Duration,
 }
 
@@ -116,13 +123,13 @@ impl<F: Future> Future for Slice<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended<F>> {
         // By the clock on the wall, which costs a tenth of what the thread's own clock does: a thread that the system held up
         // in between moves its guest too early, and that does no harm.
-        let begun = Instant::now();
+        let polled = Instant::now();
         let Some(mut future) = self.future.take() else { return Poll::Pending };
         if let Poll::Ready(output) = future.as_mut().poll(context) {
             return Poll::Ready(Ended::Here(output));
         }
-        self.held += begun.elapsed();
-        if self.held >= FIRST_SLICE {
+        self.held += polled.elapsed();
+        if self.held >= FIRST_SLICE && self.held * WAITING_PART >= self.begun.elapsed() {
             return Poll::Ready(Ended::Slice(future));
         }
         self.future = Some(future);

@@ -9,7 +9,7 @@ use wasmtime::{
     component::{Component, HasSelf, Linker, types::ComponentItem},
 };
 
-use super::{bindings, disk, engine::EngineError, granted::Granted, guest::Guest};
+use super::{bindings, context::bounded, disk, engine::EngineError, granted::Granted, guest::Guest};
 use crate::manifest::{Manifest, SecretError};
 
 /// Our package, as `wit/task.wit` has it.
@@ -123,6 +123,9 @@ pub(super) fn fit(linker: &Linker<Guest>, component: &Component) -> Result<bindi
     bindings::GuestPre::new(pre).map_err(ProgramError::OtherExecute)
 }
 
+/// How many exports are named where the one that counts is missing.
+const SHOWN_EXPORTS: usize = 10;
+
 /// Refuses by name what the linker would refuse by type, with a message that can be acted upon.
 fn check_names(component: &Component) -> Result<(), ProgramError> {
     let ty = component.component_type();
@@ -142,7 +145,8 @@ fn check_names(component: &Component) -> Result<(), ProgramError> {
     if executes {
         return Ok(());
     }
-    let exports = exports.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let exports = exports.iter().take(SHOWN_EXPORTS).map(|(name, _)| bounded((*name).to_owned()));
+    let exports = exports.collect::<Vec<_>>().join(", ");
     Err(ProgramError::NoExecute { exports: if exports.is_empty() { "nothing".into() } else { exports } })
 }
 

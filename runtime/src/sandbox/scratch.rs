@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::MetadataExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -44,12 +45,13 @@ impl Scratches {
         Ok(Scratch { directory: Some(directory), folder })
     }
 
+    /// The directory of this process; another one if somebody has tidied it away.
     fn folder(&self) -> io::Result<Arc<Folder>> {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(folder) = &*made {
+        if let Some(folder) = made.as_ref().filter(|folder| folder.directory.path().is_dir()) {
             return Ok(folder.clone());
         }
-        remove_abandoned(&std::env::temp_dir());
+        elsewhere(|| remove_abandoned(&std::env::temp_dir()));
         let prefix = format!("{PREFIX}{}.", std::process::id());
         let directory = tempfile::Builder::new().prefix(&prefix).tempdir()?;
         let lock = File::open(directory.path())?;
@@ -68,29 +70,33 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let Some(directory) = self.directory.take() else { return };
         let folder = self.folder.clone();
-        let remove = move || {
+        elsewhere(move || {
             let path = directory.path().to_owned();
             if let Err(error) = directory.close() {
                 tracing::warn!(%error, "{} can't be removed: {error}; remove it by hand", path.display());
             }
             drop(folder);
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_no_runtime) => remove(),
-        }
+        });
     }
 }
 
-/// Removes what processes have left that are gone. What can't be looked at belongs to another user, who does the same.
+/// Does what may take long where it holds up no guest.
+fn elsewhere(work: impl FnOnce() + Send + 'static) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(work)),
+        Err(_no_runtime) => work(),
+    }
+}
+
+/// Removes what processes of this user have left that are gone. What anybody else has put there is not even opened.
 fn remove_abandoned(temporary: &Path) {
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
-        let is_old = || {
-            let modified = entry.metadata().and_then(|found| found.modified());
-            modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= YOUNG))
-        };
-        if !name.to_string_lossy().starts_with(PREFIX) || !is_old() {
+        // Of the entry itself, wherever it leads.
+        let Ok(found) = entry.metadata() else { continue };
+        let is_own = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
+        let is_old = found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= YOUNG));
+        if !name.to_string_lossy().starts_with(PREFIX) || !is_own || !is_old {
             continue;
         }
         let Ok(directory) = File::open(&path) else { continue };
@@ -131,6 +137,33 @@ mod tests {
         drop(lock);
         remove_abandoned(temporary.path());
         assert!(!used.exists());
+    }
+
+    #[test]
+    fn what_is_no_directory_of_ours_is_not_opened() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (pipe, link) = (temporary.path().join("warren-scratch.pipe"), temporary.path().join("warren-scratch.link"));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+        let old = rustix::fs::Timestamps {
+            last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: 0 },
+            last_modification: rustix::fs::Timespec { tv_sec: 0, tv_nsec: 0 },
+        };
+        for path in [&pipe, &link] {
+            rustix::fs::utimensat(rustix::fs::CWD, path, &old, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        }
+        // Opening a pipe that nobody writes to would wait for ever.
+        remove_abandoned(temporary.path());
+        assert!(pipe.exists() && link.exists() && elsewhere.path().exists());
+    }
+
+    #[test]
+    fn one_that_was_tidied_away_is_made_anew() {
+        let scratches = Scratches::default();
+        let first = scratches.make().unwrap();
+        fs::remove_dir_all(first.folder.directory.path()).unwrap();
+        assert!(scratches.make().unwrap().path().unwrap().is_dir());
     }
 
     #[test]

@@ -100,6 +100,6 @@ fn an_index_that_is_garbage_is_told_by_the_commands() {
     assert!(stderr.contains("index/work/00000002.json is no index of work"), "{stderr}");
     for args in [&["show", "work"][..], &["versions", "work"], &["push", "two.wasm", "--name", "work"]] {
         let (code, _, stderr) = run(&mut author.component(args));
-        assert!(code == 1 && stderr.contains("remove it, so that the one before it counts"), "{args:?}: {stderr}");
+        assert!(code == 1 && stderr.contains("remove it, and the one before it counts"), "{args:?}: {stderr}");
     }
 }

@@ -29,8 +29,9 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let mut components = Vec::new();
     for stored in store.list().await? {
         let digest = match stored.digest() {
-            Some(digest) => digest.clone(),
-            None => Digest::of(&store.read(&stored).await?),
+            Some(digest) => Ok(digest.clone()),
+            // One that can't be read does not hide the others.
+            None => store.read(&stored).await.map(|bytes| Digest::of(&bytes)).map_err(|error| error.to_string()),
         };
         components.push((stored, digest));
     }
@@ -40,7 +41,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
         |(stored, digest)| {
             let version = stored.version().map_or_else(|| "-".to_owned(), |version| version.number.to_string());
             let modified = stored.modified.format("%Y-%m-%d %H:%M:%SZ").to_string();
-            vec![stored.name.to_string(), version, ByteSize(stored.size).to_string(), modified, digest.to_string()]
+            vec![stored.name.to_string(), version, ByteSize(stored.size).to_string(), modified, told(digest)]
         },
         |(stored, digest)| {
             json!({
@@ -48,7 +49,8 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
                 "version": stored.version().map(|version| version.number),
                 "size_bytes": stored.size,
                 "modified": stored.modified,
-                "digest": digest.as_str(),
+                "digest": digest.as_ref().ok().map(Digest::as_str),
+                "error": digest.as_ref().err(),
             })
         },
     )?;
@@ -56,5 +58,12 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
         // What could be listed is printed; who asks for more than that learns it here.
         Some(trouble) => anyhow::bail!("not all of the store could be read: {trouble}"),
         None => Ok(()),
+    }
+}
+
+fn told(digest: &Result<Digest, String>) -> String {
+    match digest {
+        Ok(digest) => digest.to_string(),
+        Err(error) => output::harmless(error),
     }
 }

@@ -27,6 +27,9 @@ pub const SUBCOMMAND: &str = "compile-component";
 /// do, and they come first.
 const PATIENCE: (u32, Duration) = (10, Duration::from_secs(60));
 
+/// The exit code of a command that has failed, as of any other of this binary.
+const FAILED: i32 = 1;
+
 /// What is kept of a text that the child says, in bytes.
 const TEXT: usize = 2000;
 
@@ -132,6 +135,10 @@ impl ChildProcess {
                 CompileError::Unfinished(
                     "the process that compiles was killed; see whether the machine is short of memory".into(),
                 )
+            }
+            // It says so itself: nothing was compiled.
+            None if status.code() == Some(FAILED) => {
+                CompileError::Unfinished(format!("the process that compiles: {stderr}"))
             }
             Some(_) | None if stderr.is_empty() => CompileError::Crashed(status.to_string()),
             Some(_) | None => CompileError::Crashed(format!("{status}, {stderr}")),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use wasmtime::Engine;
 
 use crate::components::cache::EngineKey;
@@ -22,8 +22,8 @@ pub(super) const REFUSED: u8 = 3;
 /// Open files that it may have: the three that it is given, and what the system's libraries open for a moment.
 const OPEN_FILES: u64 = 16;
 
-/// By how much it steps back behind the service, whose tasks go on meanwhile.
-const NICE: i32 = 5;
+/// By how much it steps back behind the service and all its guests, also those that compute for long.
+const NICE: i32 = 15;
 
 /// What the process takes upon itself.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +61,8 @@ pub fn serve(limits: Inside, engine: impl FnOnce() -> wasmtime::Result<Engine>) 
 }
 
 fn take(limits: Inside) -> io::Result<()> {
+    // Where memory runs short this process is to be killed, and not the service. Only Linux can be told so.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let seconds = limits.time.as_secs().max(1);
     let at_most = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
     for (resource, limit) in [
@@ -71,7 +73,9 @@ fn take(limits: Inside) -> io::Result<()> {
         (Resource::Core, at_most(0)),
         (Resource::Nofile, at_most(OPEN_FILES)),
     ] {
-        setrlimit(resource, limit)?;
+        // No more than whoever started the service allows.
+        let within = |value: Option<u64>| [value, getrlimit(resource).maximum].into_iter().flatten().min();
+        setrlimit(resource, Rlimit { current: within(limit.current), maximum: within(limit.maximum) })?;
     }
     // Not a limit: without it, it is merely less polite.
     let _ = nice(NICE);

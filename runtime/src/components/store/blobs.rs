@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use bytesize::ByteSize;
 use event_driven::names::TaskName;
-use object_store::{ObjectMeta, ObjectStoreExt, PutPayload, path::Path};
+use object_store::{ObjectStoreExt, PutPayload, path::Path};
 
 use super::{MAX_COMPONENT, StoreError, VersionRecord, place::Place};
 use crate::components::Digest;
@@ -79,12 +79,6 @@ impl Place {
                 Err(StoreError::WrongDigest { name, version: record.number, expected, found })
             }
         }
-    }
-
-    /// What the store knows of the file of a version.
-    pub(super) async fn find_blob(&self, name: &TaskName, record: &VersionRecord) -> Result<ObjectMeta, StoreError> {
-        let head = self.objects.head(&path_of(&record.digest)).await;
-        head.map_err(|source| self.no_blob(name, record, source))
     }
 
     fn no_blob(&self, name: &TaskName, record: &VersionRecord, source: object_store::Error) -> StoreError {

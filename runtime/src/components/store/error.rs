@@ -38,7 +38,7 @@ pub enum StoreError {
         source: object_store::Error,
     },
     /// The store does not answer at all.
-    #[error("the store of components at {url} has not answered within {} s", patience.as_secs())]
+    #[error("the store of components at {url} has not answered within {} s; a cloud that is asked without credentials does not, either", patience.as_secs())]
     Slow {
         /// The setting.
         url: String,
@@ -90,7 +90,9 @@ pub enum StoreError {
         path: String,
     },
     /// The index of a component can't be understood.
-    #[error("{path} is no index of {name}: {reason}; remove it, so that the one before it counts")]
+    #[error(
+        "{path} is no index of {name}: {reason}; if nobody can tell what wrote it, remove it, and the one before it counts"
+    )]
     Garbage {
         /// The component.
         name: TaskName,

@@ -112,7 +112,10 @@ impl Versions {
     pub(super) fn parse(name: &TaskName, bytes: &[u8]) -> Result<Self, String> {
         let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if file.format != FORMAT {
-            return Err(format!("it has format {}, this warren reads {FORMAT}", file.format));
+            return Err(format!(
+                "it has format {}, this warren reads {FORMAT}: a newer warren wrote it, update this one and keep the file",
+                file.format
+            ));
         }
         if file.name != name.as_str() {
             return Err(format!("it is that of {:?}", file.name));

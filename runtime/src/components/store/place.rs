@@ -11,6 +11,9 @@ use crate::tls;
 /// How long a look at the store may take. The scan comes again, and someone at a terminal waits no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the reading of a component's file may take: the largest at 2 MiB a second.
+const READ_PATIENCE: Duration = Duration::from_secs(64);
+
 /// One store, and how it is named in errors.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -55,8 +58,24 @@ impl Place {
 
     /// A look at the store, which must not hold up its caller for as long as the client would try.
     pub(super) async fn in_time<T>(&self, look: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let slow = |_| StoreError::Slow { url: self.url.clone(), patience: PATIENCE };
-        tokio::time::timeout(PATIENCE, look).await.map_err(slow)?
+        self.within(PATIENCE, look).await
+    }
+
+    /// The same for a file, which may be large.
+    pub(super) async fn read_in_time<T>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.within(READ_PATIENCE, read).await
+    }
+
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        look: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let slow = |_| StoreError::Slow { url: self.url.clone(), patience };
+        tokio::time::timeout(patience, look).await.map_err(slow)?
     }
 
     pub(super) fn failed(&self, source: object_store::Error) -> StoreError {

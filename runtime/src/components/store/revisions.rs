@@ -5,7 +5,7 @@
 //! newer ones were made meanwhile: it lists that component anew.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -50,6 +50,8 @@ pub(super) struct Seen {
 
 /// What a look at all indexes has found.
 pub(super) struct Look {
+    /// All that have one, also one that could not be read.
+    pub(super) indexed: BTreeSet<TaskName>,
     pub(super) seen: BTreeMap<TaskName, Seen>,
     /// Why some of them could not be read; then they are as they were.
     pub(super) unread: Option<StoreError>,
@@ -59,7 +61,7 @@ impl ComponentStore {
     /// What each component's index says. One that can't be read or understood leaves its component as it was.
     pub(super) async fn look_at_all(&self) -> Result<Look, StoreError> {
         let newest = self.place.in_time(self.place.list_newest(&Path::from(FOLDER))).await?;
-        let before = self.memory().seen.clone();
+        let (before, indexed) = (self.memory().seen.clone(), newest.keys().cloned().collect());
         let failed = AtomicBool::new(false);
         let look = async |(name, newest): (TaskName, Newest)| {
             let known = before.get(&name);
@@ -81,7 +83,7 @@ impl ComponentStore {
             seen.extend(found.map(|found| (name, found)));
         }
         self.memory().seen.clone_from(&seen);
-        Ok(Look { seen, unread })
+        Ok(Look { indexed, seen, unread })
     }
 
     /// What one component's index says; `None` if it has none.

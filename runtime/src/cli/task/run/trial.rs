@@ -40,7 +40,7 @@ pub(super) async fn run(
     let local = Local::new(config)?;
     let (digest, program) = tokio::select! {
         prepared = prepare(config, &local, input) => prepared?,
-        // What is being compiled is compiled to its end, for the cache.
+        // What is being compiled is given up.
         () = &mut stop => return Ok(None),
     };
     let slot = local.sandbox.slot(&program).await.context("the sandbox has no place for a guest")?;
