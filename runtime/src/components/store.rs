@@ -4,8 +4,8 @@
 //! `index/<name>/<8 digits>.json` say which of them a component has and which one is current. What lies loose at the top,
 //! `<name>.wasm` with `<name>.toml` beside it, was put there by hand and is a component without versions.
 //!
-//! Nothing more is asked of the store than that it creates an object only if none is there, as a whole or not at all: a
-//! directory does that, and S3, Google Cloud Storage and Azure do. A push puts the file first and the index last; one
+//! Two things are asked of the store: that it creates an object only if none is there, as a whole or not at all, and that
+//! a listing shows what was created before it. A directory does that, and S3, Google Cloud Storage and Azure do. A push puts the file first and the index last; one
 //! that is killed between them has changed nothing.
 
 mod blobs;

@@ -24,8 +24,7 @@ pub(in crate::cli) struct Args {
     /// The language that it is written in
     #[arg(long, value_enum, default_value_t = Lang::Rust)]
     lang: Lang,
-    /// Where the crate `warren-task` lies. Without it: `tasks-wasm/sdk` of the checkout around this folder, else the
-    /// released version
+    /// Where the crate `warren-task` lies. Without it: `tasks-wasm/sdk` of the checkout around this folder
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
 }
@@ -57,7 +56,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<()> {
     match args.lang {
         Lang::Rust => write_rust(name, folder, args.sdk.as_deref())?,
     }
-    let (task, payload) = (name.replace('-', "_"), r#"--payload '{"who":"world"}'"#);
+    let (task, payload) = (task_of(name), r#"--payload '{"who":"world"}'"#);
     let file = format!("{name}/target/{}/release/{task}.wasm", build::TARGET);
     output::print_text(&format!(
         "{name}/ is a component that works. Next:\n  warren component build --path {name}\n  \
@@ -72,17 +71,24 @@ fn write_rust(name: &str, folder: &Path, sdk: Option<&Path>) -> anyhow::Result<(
         Some(sdk) => Some(sdk.canonicalize().with_context(|| format!("--sdk {}", sdk.display()))?),
         None => surrounding_sdk()?,
     };
-    let dependency = match sdk {
-        Some(sdk) => format!("{{ path = {:?} }}", sdk.display().to_string()),
-        None => format!("{:?}", env!("CARGO_PKG_VERSION")),
-    };
+    // Its name on a registry of crates might be anybody's.
+    let sdk = sdk.context(
+        "the crate warren-task is not published yet: be in a checkout of warren, or name its folder with --sdk (tasks-wasm/sdk)",
+    )?;
+    let dependency = format!("{{ path = {:?} }}", sdk.display().to_string());
     for (path, text) in RUST {
         let path = folder.join(path);
-        let text = text.replace("{{name}}", name).replace("{{warren_task}}", &dependency);
+        let text = text.replace("{{name}}", name).replace("{{task}}", &task_of(name));
+        let text = text.replace("{{warren_task}}", &dependency);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
     }
     Ok(())
+}
+
+/// The name under which tasks ask for it: that of the file that Cargo makes of a crate.
+fn task_of(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 /// `tasks-wasm/sdk` of this folder or of one around it.

@@ -102,7 +102,7 @@ impl ComponentStore {
         let loose_manifest = self.loose_manifest(name).await?;
         let digest = digest_of(bytes.clone()).await;
         self.place.put_blob(&digest, &bytes, progress).await?;
-        let by: String = by.chars().take(MAX_BY).collect();
+        let by: String = by.chars().filter(|c| !c.is_control()).take(MAX_BY).collect();
         let step = |before: Option<&Versions>| {
             let had = match before {
                 Some(versions) => versions.current().and_then(|current| current.manifest.clone()),

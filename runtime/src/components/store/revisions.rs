@@ -101,17 +101,22 @@ impl ComponentStore {
         if let Some(known) = known.filter(|known| known.newest == newest) {
             return Ok(Some(known.clone()));
         }
-        let Some((newest, bytes)) = self.place.in_time(self.place.read_newest(name, newest)).await? else {
-            return Ok(None);
+        let garbage = |newest, error: StoreError| {
+            tracing::error!(component.name = %name, %error, "component {name} stays as it was: {error}");
+            let current = known.and_then(|known| known.current.clone());
+            Some(Seen { newest, current, garbage: Some(Arc::new(error)) })
         };
-        Ok(Some(match parse(name, newest.revision, &bytes) {
-            Ok(versions) => Seen { newest, current: versions.current().cloned().map(Arc::new), garbage: None },
-            Err(error) => {
-                tracing::error!(component.name = %name, %error, "component {name} stays as it was: {error}");
-                let current = known.and_then(|known| known.current.clone());
-                Seen { newest, current, garbage: Some(Arc::new(error)) }
-            }
-        }))
+        let (newest, bytes) = match self.place.in_time(self.place.read_newest(name, newest.clone())).await {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(None),
+            // One that is far too large.
+            Err(error @ StoreError::Garbage { .. }) => return Ok(garbage(newest, error)),
+            Err(error) => return Err(error),
+        };
+        Ok(match parse(name, newest.revision, &bytes) {
+            Ok(versions) => Some(Seen { newest, current: versions.current().cloned().map(Arc::new), garbage: None }),
+            Err(error) => garbage(newest, error),
+        })
     }
 }
 
