@@ -10,7 +10,7 @@ use bytes::Bytes;
 use bytesize::ByteSize;
 use futures_util::StreamExt;
 use tokio::{
-    sync::Semaphore,
+    sync::{Mutex, MutexGuard, Semaphore},
     time::{Instant, timeout_at},
 };
 
@@ -23,6 +23,7 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 pub(super) struct Uploads {
     places: Semaphore,
+    turn: Mutex<()>,
     largest: ByteSize,
     patience: Duration,
 }
@@ -30,7 +31,7 @@ pub(super) struct Uploads {
 impl Uploads {
     /// So many at once, each of at most so many bytes, none standing still for longer than `patience`.
     pub(super) fn new(at_once: usize, largest: ByteSize, patience: Duration) -> Self {
-        Self { places: Semaphore::new(at_once), largest, patience }
+        Self { places: Semaphore::new(at_once), turn: Mutex::default(), largest, patience }
     }
 
     /// Reads the body of a request, and gives it to `then`, all in one of the places.
@@ -55,6 +56,12 @@ impl Uploads {
         };
         let bytes = self.read(body).await?;
         then(bytes).await
+    }
+
+    /// Waits for the turn to be checked. One has it at a time: the compiler's other places are left to tasks, for which
+    /// somebody waits.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Problem> {

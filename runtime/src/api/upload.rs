@@ -21,7 +21,7 @@ use event_driven::names::TaskName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Doors, problem::Problem, registry::name_of};
+use super::{Doors, problem::Problem, receive::Uploads, registry::name_of};
 use crate::{
     components::{Change, Digest, Pushed, Refused, Upload},
     service::Service,
@@ -91,7 +91,9 @@ pub(super) async fn upload(
     let pushed = doors
         .uploads
         .receive(&headers, body, async |bytes| {
-            let upload = check(&service, &name, bytes, expected, given, writer.name()).await?;
+            ensure_digest(&bytes, expected).await?;
+            let imports = check(&service, &doors.uploads, &name, bytes.clone(), given.as_deref()).await?;
+            let upload = Upload { bytes, manifest: given, by: writer.name().to_owned(), imports };
             Ok(service.parts().components.store().push(&name, upload).await?)
         })
         .await?;
@@ -100,40 +102,46 @@ pub(super) async fn upload(
     Ok(answer(&name, pushed, is_given))
 }
 
-/// Does what a runtime does when it finds the file: with the manifest that came with it, or the one that stays.
+async fn ensure_digest(bytes: &Bytes, expected: Option<Digest>) -> Result<(), Problem> {
+    let Some(expected) = expected else { return Ok(()) };
+    let hashed = bytes.clone();
+    let hash = tokio::task::spawn_blocking(move || Digest::of(&hashed)).await;
+    let found = hash.map_err(|error| Problem::unavailable(format!("the digest could not be computed: {error}")))?;
+    match found == expected {
+        true => Ok(()),
+        false => Err(Problem::unprocessable(format!(
+            "the digest of what arrived is {found}, not {expected}: nothing has changed"
+        ))),
+    }
+}
+
+/// Does what a runtime does when it finds the file: with the manifest that came with it, or the one that stays. Gives what
+/// it imports.
 async fn check(
     service: &Service,
+    uploads: &Uploads,
     name: &TaskName,
     bytes: Bytes,
-    expected: Option<Digest>,
-    manifest: Option<String>,
-    by: &str,
-) -> Result<Upload, Problem> {
+    manifest: Option<&str>,
+) -> Result<Vec<String>, Problem> {
     let components = &service.parts().components;
-    if let Some(expected) = expected {
-        let hashed = bytes.clone();
-        let hash = tokio::task::spawn_blocking(move || Digest::of(&hashed)).await;
-        let found = hash.map_err(|error| Problem::unavailable(format!("the digest could not be computed: {error}")))?;
-        if found != expected {
-            let told = format!("the digest of what arrived is {found}, not {expected}: nothing has changed");
-            return Err(Problem::unprocessable(told));
-        }
-    }
-    let kept = match &manifest {
+    let kept = match manifest {
         Some(_) => None,
         None => match components.store().head(name).await? {
             Some(stored) => components.store().manifest(&stored).await?,
             None => None,
         },
     };
-    let checked = components.check(bytes.clone(), manifest.as_deref().or(kept.as_deref())).await;
+    let turn = uploads.turn().await;
+    let checked = components.check(bytes, manifest.or(kept.as_deref())).await;
+    drop(turn);
     let checked = checked.map_err(|refused| match refused {
         Refused::Compile(ref error) if error.may_pass() => Problem::unavailable(refused.to_string()),
         Refused::Compile(_) | Refused::Unfit(_) => {
             Problem::unprocessable(format!("{name} can't be a component of warren: {refused}"))
         }
     })?;
-    Ok(Upload { bytes, manifest, by: by.to_owned(), imports: checked.imports })
+    Ok(checked.imports)
 }
 
 /// The manifest that comes with a component. A header: it is there before the body, and the body is the file as it is.
