@@ -23,16 +23,17 @@ use tokio::{
 /// the epoch, so it is at least one tick of that.
 const FIRST_SLICE: Duration = Duration::from_millis(1);
 
-/// One that waits for most of its time stays there: it holds a thread for less than this part of it.
-const WAITING_PART: u32 = 8;
+/// One that waits for most of its time stays there: of what it has held, this part of the time that it waits is forgotten. Never
+/// more than it has held, so that nobody saves up.
+const FORGOTTEN_PART: u32 = 8;
 
 /// The niceness of the second set: the share of a processor that one of its threads gets beside a busy one of ordinary
 /// priority is about a tenth. Source: the kernel's table of weights, where each step is a quarter.
 #[cfg(target_os = "linux")]
 const LONG_NICENESS: i32 = 10;
 
-/// Threads of each set for what blocks: files, and look-ups of names. What guests have there at once is bounded by this, not by their
-/// limits of processor time.
+/// Threads of each set for what blocks: files, and look-ups of names. What guests have there at once is bounded by this, not
+/// by their limits of processor time.
 const BLOCKING_THREADS: usize = 16;
 
 /// An executor for guests; its threads end when it is dropped.
@@ -63,7 +64,7 @@ impl Executor {
     {
         let (long, future) = (self.long.handle.clone(), Box::pin(future));
         self.first.handle.spawn(async move {
-            match (Slice { future: Some(future), begun: Instant::now(), held: Duration::ZERO }).await {
+            match (Slice { future: Some(future), held: Duration::ZERO, left: Instant::now() }).await {
                 Ended::Here(output) => Ok(output),
                 Ended::Slice(rest) => long.spawn(rest).await,
             }
@@ -105,8 +106,9 @@ impl Drop for Threads {
 struct Slice<F> {
     /// `None` once it has ended.
     future: Option<Pin<Box<F>>>,
-    begun: Instant,
     held: Duration,
+    /// When it last gave its thread back.
+    left: Instant,
 }
 
 /// How it ended.
@@ -121,18 +123,66 @@ impl<F: Future> Future for Slice<F> {
     type Output = Ended<F>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended<F>> {
-        // By the clock on the wall, which costs a tenth of what the thread's own clock does: a thread that the system held up
-        // in between moves its guest too early, and that does no harm.
+        // By the clock on the wall, which costs a tenth of what the thread's own clock does: one whose thread the system has held
+        // up may move too early.
         let polled = Instant::now();
+        self.held = self.held.saturating_sub(polled.duration_since(self.left) / FORGOTTEN_PART);
         let Some(mut future) = self.future.take() else { return Poll::Pending };
         if let Poll::Ready(output) = future.as_mut().poll(context) {
             return Poll::Ready(Ended::Here(output));
         }
-        self.held += polled.elapsed();
-        if self.held >= FIRST_SLICE && self.held * WAITING_PART >= self.begun.elapsed() {
+        let left = Instant::now();
+        self.held += left.duration_since(polled);
+        self.left = left;
+        if self.held >= FIRST_SLICE {
             return Poll::Ready(Ended::Slice(future));
         }
         self.future = Some(future);
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compute(time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {}
+    }
+
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn one_that_has_just_come_is_on_the_first_threads_and_one_that_computes_goes_on_elsewhere() {
+        let executor = Executor::new(1).unwrap();
+        let short = executor.spawn(async { thread() });
+        assert_eq!(short.await.unwrap().unwrap(), "guest");
+        let long = executor.spawn(async {
+            // What it waits for saves up nothing.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let began = thread();
+            compute(2 * FIRST_SLICE);
+            tokio::task::yield_now().await;
+            (began, thread())
+        });
+        assert_eq!(long.await.unwrap().unwrap(), ("guest".into(), "guest-long".into()));
+    }
+
+    #[tokio::test]
+    async fn the_time_that_it_waits_is_forgiven_and_no_more() {
+        let mut slice = Slice {
+            future: Some(Box::pin(std::future::pending::<()>())),
+            held: FIRST_SLICE - Duration::from_nanos(1),
+            left: Instant::now().checked_sub(Duration::from_secs(60)).unwrap(),
+        };
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut slice).poll(&mut context).is_pending());
+        assert!(slice.held < FIRST_SLICE);
+        slice.held = 2 * FIRST_SLICE;
+        slice.left = Instant::now();
+        assert!(Pin::new(&mut slice).poll(&mut context).is_ready());
     }
 }
