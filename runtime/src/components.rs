@@ -80,6 +80,8 @@ struct Inner<P> {
     compiler: Compiler,
     prepare: Prepare<P>,
     keep: Keep,
+    /// The one place for what is compiled though nobody waits for it.
+    background: Semaphore,
     /// Files that are in memory to be compiled.
     reading: Semaphore,
     /// Never held across an `await`; each task reads it for a clone of an `Arc`.
@@ -146,6 +148,7 @@ impl<P: Send + Sync + 'static> Components<P> {
             compiler,
             prepare,
             keep,
+            background: Semaphore::new(1),
             reading: Semaphore::new(READS),
             known: RwLock::default(),
             begun: Instant::now(),

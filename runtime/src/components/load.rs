@@ -80,7 +80,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
         if let Some(reason) = entry.missed().filter(|_| asked == Asked::ByTask) {
             return Found::Unavailable(reason);
         }
-        let found = match self.make(entry).await {
+        let found = match self.make(entry, asked).await {
             Ok(component) => {
                 let component = Arc::new(component);
                 entry.ready(component.clone(), self.now());
@@ -108,7 +108,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
         found
     }
 
-    async fn make(&self, entry: &Entry<P>) -> Result<Component<P>, Trouble> {
+    async fn make(&self, entry: &Entry<P>, asked: Asked) -> Result<Component<P>, Trouble> {
         let stored = &entry.stored;
         let link = entry.link.get_or_try_init(|| self.link(stored)).await?;
         let cached = match entry.digest() {
@@ -117,7 +117,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
         };
         let (digest, compiled) = match cached {
             Some(cached) => cached,
-            None => self.compile(stored).await?,
+            None => self.compile(stored, asked).await?,
         };
         let program = link(&compiled).map_err(Trouble::of_code)?;
         let image = compiled.image_range();
@@ -134,9 +134,18 @@ impl<P: Send + Sync + 'static> Inner<P> {
         (self.prepare)(text.as_deref()).map_err(Trouble::of_manifest)
     }
 
-    async fn compile(&self, stored: &Stored) -> Result<(Digest, wasmtime::component::Component), Trouble> {
+    async fn compile(
+        &self,
+        stored: &Stored,
+        asked: Asked,
+    ) -> Result<(Digest, wasmtime::component::Component), Trouble> {
         // Before it is read: it may be of any size.
         self.compiler.check_size(stored.size).map_err(|error| Trouble::of_code(error.to_string()))?;
+        // What nobody waits for takes one of the compiler's places at most.
+        let _turn = match asked {
+            Asked::ByNobody => self.background.acquire().await.ok(),
+            Asked::ByTask => None,
+        };
         // Before it is read, too: files that wait to be compiled would fill the memory.
         let _place = self.reading.acquire().await;
         let bytes = match self.store.read(stored).await {

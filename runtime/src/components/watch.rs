@@ -78,7 +78,9 @@ impl<P: Send + Sync + 'static> Inner<P> {
         });
         let now = Instant::now();
         for stored in stored {
-            take_up(&mut known, stored, now);
+            if known.get(&stored.name).is_none_or(|known| known.newest().arrived <= begun) {
+                take_up(&mut known, stored, now);
+            }
         }
         drop(known);
         for lane in [Lane::New, Lane::Coming] {

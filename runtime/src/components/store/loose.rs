@@ -106,15 +106,20 @@ impl Place {
 
     /// Takes a loose component away; the file first, so that it is never executed without its manifest.
     pub(super) async fn remove_loose(&self, name: &TaskName) -> Result<bool, StoreError> {
-        let Some(loose) = self.find_loose(name).await? else { return Ok(false) };
-        let manifest = loose.manifest.map(|_| MANIFEST_EXTENSION);
-        for extension in [Some(EXTENSION), manifest].into_iter().flatten() {
-            match self.objects.delete(&path_of(name, extension)).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+        // Also a manifest that is left alone, of a removal that was cut off: the next file of that name would have it.
+        let mut removed = false;
+        for extension in [EXTENSION, MANIFEST_EXTENSION] {
+            let path = path_of(name, extension);
+            if self.state_of(&path).await?.is_none() {
+                continue;
+            }
+            match self.objects.delete(&path).await {
+                Ok(()) => removed = true,
+                Err(object_store::Error::NotFound { .. }) => {}
                 Err(source) => return Err(self.failed(source)),
             }
         }
-        Ok(true)
+        Ok(removed)
     }
 }
 
