@@ -3,7 +3,7 @@
 //!
 //! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads or publishes
 //! tasks is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
-//! needs a token ([`access`]).
+//! needs a token (`access`).
 
 mod access;
 mod attempts;
