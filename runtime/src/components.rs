@@ -35,7 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     cache::CompileCache,
-    check::{Checked, Refused, check},
+    check::{Checked, Refused, check, imports},
     compile::{ChildProcess, CompileError, CompileLimits, Compiler, Inside, Place, SUBCOMMAND, serve},
     digest::{Digest, DigestError},
     store::{

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     context::TaskInfo,
     engine::{EngineError, EngineSettings, compiling_engine},
-    imports::{Standing, imports},
+    imports::Standing,
     prepare::Link,
     program::{Program, ProgramError},
     running::Running,

@@ -6,12 +6,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    extract::{Path, rejection::PathRejection},
+    http::{HeaderMap, header},
+};
 use chrono::{DateTime, Utc};
 use event_driven::names::TaskName;
 use subtle::ConditionallySelectable;
 
-use super::problem::Problem;
+use super::{problem::Problem, registry::name_of};
 use crate::config::{Scope, Token, TokenHash};
 
 /// Who wrote without a token, for those who list versions.
@@ -46,12 +49,29 @@ impl Access {
         Self { tokens, is_open }
     }
 
+    /// Who asks, and for which component, if it is one that may write that. Who may write nothing is not told what is wrong
+    /// with the name.
+    ///
+    /// # Errors
+    /// As [`Access::writer`], 403 if the token is not for that component, and what is wrong with the name.
+    pub(super) fn writer_of(
+        &self,
+        headers: &HeaderMap,
+        now: DateTime<Utc>,
+        name: Result<Path<String>, PathRejection>,
+    ) -> Result<(Writer<'_>, TaskName), Problem> {
+        let writer = self.writer(headers, now)?;
+        let name = name_of(name)?;
+        writer.ensure_for(&name)?;
+        Ok((writer, name))
+    }
+
     /// Who asks, if it is one that may write this component.
     ///
     /// # Errors
     /// 401 without a token that is good, always in the same words: the log tells which. 403 if the token is not good for
     /// this, or nobody may write.
-    pub(super) fn writer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Writer<'_>, Problem> {
+    fn writer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Writer<'_>, Problem> {
         if self.is_open {
             ensure_of_this_machine(headers)?;
             return Ok(Writer { token: None });
@@ -97,7 +117,7 @@ impl Writer<'_> {
 
     /// # Errors
     /// 403 if it may not write the component of that name.
-    pub(super) fn ensure_for(&self, name: &TaskName) -> Result<(), Problem> {
+    fn ensure_for(&self, name: &TaskName) -> Result<(), Problem> {
         match self.token {
             Some(token) if !token.is_for(name) => {
                 Err(Problem::forbidden(format!("the token {} is not for component {name}", token.name)))

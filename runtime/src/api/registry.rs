@@ -177,9 +177,7 @@ pub(super) async fn make_current(
     headers: HeaderMap,
     body: Result<Json<CurrentBody>, JsonRejection>,
 ) -> Result<Json<SwitchedView>, Problem> {
-    let writer = doors.access.writer(&headers, service.parts().database.clock().now())?;
-    let name = name_of(name)?;
-    writer.ensure_for(&name)?;
+    let (writer, name) = doors.access.writer_of(&headers, service.parts().database.clock().now(), name)?;
     let Json(CurrentBody { version }) = body?;
     let components = &service.parts().components;
     let switched = components.store().use_version(&name, version).await?;
@@ -208,9 +206,7 @@ pub(super) async fn remove(
     name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let writer = doors.access.writer(&headers, service.parts().database.clock().now())?;
-    let name = name_of(name)?;
-    writer.ensure_for(&name)?;
+    let (writer, name) = doors.access.writer_of(&headers, service.parts().database.clock().now(), name)?;
     let components = &service.parts().components;
     match components.store().remove(&name).await? {
         Removed::Version(_) | Removed::Loose => {}

@@ -21,7 +21,7 @@ use event_driven::names::TaskName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Doors, problem::Problem, receive::Uploads, registry::name_of};
+use super::{Doors, problem::Problem, receive::Uploads};
 use crate::{
     components::{Change, Digest, Pushed, Refused, Upload},
     service::Service,
@@ -81,9 +81,7 @@ pub(super) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let writer = doors.access.writer(&headers, service.parts().database.clock().now())?;
-    let name = name_of(name)?;
-    writer.ensure_for(&name)?;
+    let (writer, name) = doors.access.writer_of(&headers, service.parts().database.clock().now(), name)?;
     let expected = query?.0.digest.map(|text| text.parse::<Digest>()).transpose();
     let expected = expected.map_err(|error| Problem::bad_request(error.to_string()))?;
     let given = manifest_of(&headers)?;
@@ -104,9 +102,7 @@ pub(super) async fn upload(
 
 async fn ensure_digest(bytes: &Bytes, expected: Option<Digest>) -> Result<(), Problem> {
     let Some(expected) = expected else { return Ok(()) };
-    let hashed = bytes.clone();
-    let hash = tokio::task::spawn_blocking(move || Digest::of(&hashed)).await;
-    let found = hash.map_err(|error| Problem::unavailable(format!("the digest could not be computed: {error}")))?;
+    let found = Digest::of_file(bytes.clone()).await;
     match found == expected {
         true => Ok(()),
         false => Err(Problem::unprocessable(format!(

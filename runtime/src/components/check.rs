@@ -4,6 +4,7 @@
 //! load does, in the same order, so that what it lets pass can be loaded.
 
 use bytes::Bytes;
+use wasmtime::component::Component;
 
 use super::{CompileError, Compiler, Digest, Prepare};
 
@@ -47,7 +48,10 @@ pub async fn check<P>(
     let size = bytes.len() as u64;
     let (digest, component) = compiler.compile(bytes).await?;
     link(&component).map_err(Refused::Unfit)?;
-    let ty = component.component_type();
-    let imports = ty.imports(component.engine()).map(|(name, _)| name.to_owned()).collect();
-    Ok(Checked { digest, size, imports })
+    Ok(Checked { digest, size, imports: imports(&component) })
+}
+
+/// The names of all that a component imports, in its own order.
+pub fn imports(component: &Component) -> Vec<String> {
+    component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect()
 }

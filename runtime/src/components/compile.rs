@@ -141,8 +141,7 @@ impl Compiler {
     pub async fn compile(&self, bytes: Bytes) -> Result<(Digest, Component), CompileError> {
         self.check_size(bytes.len() as u64)?;
         check_header(&bytes)?;
-        let hashed = bytes.clone();
-        let digest = blocking(move || Digest::of(&hashed)).await?;
+        let digest = Digest::of_file(bytes.clone()).await;
         if let Some(component) = self.cached(&digest).await {
             return Ok((digest, component));
         }

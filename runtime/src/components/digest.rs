@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -29,6 +30,14 @@ impl Digest {
             let _ = write!(text, "{byte:02x}");
         }
         Self(text.into())
+    }
+
+    /// [`Digest::of`] for what may be large: a good part of a second, on a thread where that holds up nobody.
+    pub async fn of_file(bytes: Bytes) -> Self {
+        let copy = bytes.clone();
+        let digest = tokio::task::spawn_blocking(move || Self::of(&copy)).await;
+        // It does not panic, and is not cancelled but by the end of the process.
+        digest.unwrap_or_else(|_| Self::of(&bytes))
     }
 
     /// The digest without its prefix.

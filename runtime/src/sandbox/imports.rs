@@ -4,8 +4,6 @@
 //! does. An author sees by this which of them the manifest opens, and which line would. Whether a component can be executed is
 //! decided by [`super::Program`], by type; this tells by name.
 
-use wasmtime::component::Component;
-
 use crate::manifest::Grants;
 
 /// What an import comes to, for a component with certain grants.
@@ -24,11 +22,6 @@ pub enum Standing {
     NeverGranted,
     /// Nothing of that name and version is provided: the component can't be executed.
     NotProvided,
-}
-
-/// The names of all that a component imports, in its own order.
-pub fn imports(component: &Component) -> Vec<String> {
-    component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect()
 }
 
 impl Standing {

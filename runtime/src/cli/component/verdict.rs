@@ -5,9 +5,9 @@ use bytes::Bytes;
 
 use crate::{
     cli::{local::Local, manifest_file::ManifestFile},
-    components::Digest,
+    components::{Digest, imports},
     config::Config,
-    sandbox::{ProgramError, Standing, imports},
+    sandbox::{ProgramError, Standing},
 };
 
 /// What was found of a component.

@@ -45,7 +45,7 @@ impl Place {
             Err(source) => return Err(self.failed(source)),
         };
         let found = object.bytes().await.map_err(|source| self.failed(source))?;
-        Ok(digest_of(found).await == *digest)
+        Ok(Digest::of_file(found).await == *digest)
     }
 
     async fn put_parts(&self, path: &Path, bytes: &Bytes, progress: Progress<'_>) -> object_store::Result<()> {
@@ -72,7 +72,7 @@ impl Place {
             _ => {}
         }
         let bytes = object.bytes().await.map_err(|source| self.failed(source))?;
-        match digest_of(bytes.clone()).await {
+        match Digest::of_file(bytes.clone()).await {
             found if found == record.digest => Ok(bytes),
             found => {
                 let (name, expected) = (name.clone(), record.digest.clone());
@@ -90,14 +90,6 @@ impl Place {
             source => self.failed(source),
         }
     }
-}
-
-/// A large file takes a good part of a second: on a thread where that holds up nobody.
-pub(super) async fn digest_of(bytes: Bytes) -> Digest {
-    let copy = bytes.clone();
-    let digest = tokio::task::spawn_blocking(move || Digest::of(&copy)).await;
-    // It does not panic, and is not cancelled but by the end of the process.
-    digest.unwrap_or_else(|_| Digest::of(&bytes))
 }
 
 fn path_of(digest: &Digest) -> Path {

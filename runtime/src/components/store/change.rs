@@ -7,9 +7,9 @@ use chrono::Utc;
 use event_driven::names::TaskName;
 
 use super::{
-    ComponentStore, MAX_COMPONENT, MAX_MANIFEST, Progress, StoreError, Version, VersionRecord, Versions,
-    blobs::digest_of, revise::Step,
+    ComponentStore, MAX_COMPONENT, MAX_MANIFEST, Progress, StoreError, Version, VersionRecord, Versions, revise::Step,
 };
+use crate::components::Digest;
 
 /// The longest name of who pushed that is kept, in characters.
 const MAX_BY: usize = 200;
@@ -100,7 +100,7 @@ impl ComponentStore {
         self.place.in_time(self.place.ensure_no_twin(name)).await?;
         self.place.ensure_creates().await?;
         let loose_manifest = self.loose_manifest(name).await?;
-        let digest = digest_of(bytes.clone()).await;
+        let digest = Digest::of_file(bytes.clone()).await;
         self.place.put_blob(&digest, &bytes, progress).await?;
         let by: String = by.chars().filter(|c| !c.is_control()).take(MAX_BY).collect();
         let step = |before: Option<&Versions>| {
