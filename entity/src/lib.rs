@@ -1,4 +1,5 @@
-//! What the tables are: the SeaORM entities of `task_store`, `task_attempt`, `event_store` and `runtime`.
+//! What the tables are: the SeaORM entities of `task_store`, `task_attempt`, `task_cancel`, `event_store` and
+//! `runtime`.
 //!
 //! How the tables came to be is in the crate `migration`; who writes them, and when, in warren's `lifecycle`. The
 //! columns are those of the wire contract ("Database"): other programs may read them, so a name never changes.
@@ -13,6 +14,7 @@ pub mod event_store;
 pub mod runtime;
 mod status;
 pub mod task_attempt;
+pub mod task_cancel;
 pub mod task_store;
 
 pub use attempt_outcome::AttemptOutcome;

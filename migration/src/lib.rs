@@ -14,6 +14,7 @@ mod m20260801_000002_event_store;
 mod m20261126_000003_task_attempt;
 mod m20261126_000004_runtime;
 mod m20261126_000005_receipt;
+mod m20261126_000006_task_cancel;
 mod migrator;
 mod status;
 

@@ -4,7 +4,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
 use crate::{
     m20260801_000001_task_store, m20260801_000002_event_store, m20261126_000003_task_attempt, m20261126_000004_runtime,
-    m20261126_000005_receipt,
+    m20261126_000005_receipt, m20261126_000006_task_cancel,
 };
 
 pub(crate) struct Migrator;
@@ -18,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000003_task_attempt::Migration),
             Box::new(m20261126_000004_runtime::Migration),
             Box::new(m20261126_000005_receipt::Migration),
+            Box::new(m20261126_000006_task_cancel::Migration),
         ]
     }
 }

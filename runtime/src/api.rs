@@ -7,6 +7,7 @@
 
 mod access;
 mod attempts;
+mod cancel;
 mod components;
 mod events;
 mod health;
@@ -47,6 +48,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(tasks::submit, tasks::list))
         .routes(routes!(tasks::show))
         .routes(routes!(attempts::retry))
+        .routes(routes!(cancel::cancel))
         .routes(routes!(logs::logs))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::show))

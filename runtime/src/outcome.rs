@@ -16,6 +16,8 @@ pub enum Outcome {
     GivenUp(Failure),
     /// The runtime stopped before the guest had ended. Uses up no attempt.
     Interrupted,
+    /// Somebody cancelled the task before the guest had ended.
+    Cancelled,
 }
 
 /// Why an attempt failed.
@@ -31,6 +33,11 @@ impl Failure {
     /// A failure of `class`, told by `message`.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         Self { class, message: message.into() }
+    }
+
+    /// That of a task that was cancelled.
+    pub fn cancelled() -> Self {
+        Self::new(ErrorClass::Cancelled, "on request")
     }
 }
 
@@ -80,6 +87,8 @@ pub enum ErrorClass {
     Malformed,
     /// The row could not be stored as it is.
     Unstorable,
+    /// Somebody cancelled the task.
+    Cancelled,
 }
 
 impl ErrorClass {
@@ -100,7 +109,7 @@ impl ErrorClass {
             | Self::BadOutput
             | Self::NoSuchComponent
             | Self::BrokenComponent => true,
-            Self::Invalid | Self::Business | Self::Malformed | Self::Unstorable => false,
+            Self::Invalid | Self::Business | Self::Malformed | Self::Unstorable | Self::Cancelled => false,
         }
     }
 
@@ -137,6 +146,7 @@ impl ErrorClass {
             Self::BrokenComponent => "broken_component",
             Self::Malformed => "malformed",
             Self::Unstorable => "unstorable",
+            Self::Cancelled => "cancelled",
         }
     }
 }

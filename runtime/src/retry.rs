@@ -15,6 +15,8 @@ pub enum Verdict {
     Bury(Failure),
     /// The runtime stops: PENDING, and the message goes back to its queue without using up an attempt.
     GiveBack,
+    /// Somebody cancelled the task: CANCELLED, and the message is acked.
+    Cancel,
 }
 
 /// Decides. `attempt` counts from 0; `retries` is how many may follow the first attempt.
@@ -22,6 +24,7 @@ pub fn decide(outcome: Outcome, attempt: u32, retries: u32) -> Verdict {
     match outcome {
         Outcome::Completed(result) => Verdict::Complete(result),
         Outcome::Interrupted => Verdict::GiveBack,
+        Outcome::Cancelled => Verdict::Cancel,
         Outcome::GivenUp(failure) => Verdict::Bury(failure),
         Outcome::Failed(failure) if failure.class.is_of_the_message() => Verdict::Bury(failure),
         Outcome::Failed(failure) if !failure.class.may_pass() => Verdict::Fail(failure),
@@ -70,6 +73,7 @@ mod tests {
     fn a_result_completes_and_a_stop_gives_back() {
         assert_eq!(decide(Outcome::Completed("1".into()), 0, 0), Verdict::Complete("1".into()));
         assert_eq!(decide(Outcome::Interrupted, 9, 3), Verdict::GiveBack);
+        assert_eq!(decide(Outcome::Cancelled, 0, 3), Verdict::Cancel);
         let failure = Failure::new(ErrorClass::Technical, "why");
         assert_eq!(decide(Outcome::GivenUp(failure.clone()), 0, 3), Verdict::Bury(failure));
     }

@@ -23,13 +23,14 @@ mod program;
 mod running;
 mod scratch;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use event_driven::message::JsonText;
 use humantime::format_duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use self::{
     context::TaskInfo,
@@ -67,6 +68,8 @@ pub struct Sandbox {
     slots: Arc<Semaphore>,
     scratches: Arc<Scratches>,
     interrupted: CancellationToken,
+    /// The tasks that are to be cancelled.
+    cancelled: watch::Sender<HashSet<Uuid>>,
     _ticker: EpochTicker,
 }
 
@@ -108,6 +111,7 @@ impl Sandbox {
             slots: Arc::new(Semaphore::new(settings.concurrency as usize)),
             scratches: Arc::default(),
             interrupted: CancellationToken::new(),
+            cancelled: watch::Sender::default(),
             _ticker: EpochTicker::start(&engine)?,
             engine,
         })
@@ -158,7 +162,8 @@ impl Sandbox {
     }
 
     fn spawn(&self, slot: Slot, program: Arc<Program>, call: Call, log: GuestLog) -> Running {
-        let interrupted = self.interrupted.clone();
+        let (interrupted, task, mut cancelled) =
+            (self.interrupted.clone(), call.info.task_id, self.cancelled.subscribe());
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
         let execution = self.executor.spawn(async move {
             // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,
@@ -168,11 +173,25 @@ impl Sandbox {
                 biased;
                 execution = run(&program, call, shared) => execution,
                 () = interrupted.cancelled() => Execution::without_receipt(Outcome::Interrupted),
+                // An error: the sandbox is gone, and with it who would cancel.
+                Ok(_) = cancelled.wait_for(|tasks| tasks.contains(&task)) => {
+                    Execution::without_receipt(Outcome::Cancelled)
+                }
             };
             drop(slot);
             execution
         });
         Running { execution, log }
+    }
+
+    /// Interrupts the guests of these tasks, and each that begins later and does not end at once; their outcome is
+    /// [`Outcome::Cancelled`]. Takes the place of what was said before.
+    pub fn cancel(&self, tasks: HashSet<Uuid>) {
+        self.cancelled.send_if_modified(|before| {
+            let is_new = *before != tasks;
+            *before = tasks;
+            is_new
+        });
     }
 
     /// Interrupts every running guest; their outcome is [`Outcome::Interrupted`], and that of every later call too.

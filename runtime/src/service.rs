@@ -7,6 +7,7 @@
 mod admission;
 mod again;
 mod attempt;
+mod cancel;
 mod content;
 mod course;
 mod events;
@@ -27,6 +28,7 @@ use std::sync::{
 };
 
 use event_driven::message::TaskRequest;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -86,6 +88,8 @@ pub struct Service {
     deliveries: TaskTracker,
     /// Set first thing by a stop; readiness tells.
     stopping: AtomicBool,
+    /// Rung when a task was cancelled by this process: the next look need not be waited for.
+    look_for_cancels: Notify,
     /// Cancelled when the grace is over: what still waits is given back.
     cut_off: CancellationToken,
     /// Cancelled when nothing can be recorded any more, though nobody asked for a stop.
@@ -103,12 +107,14 @@ impl Service {
             taking_over: tokio::sync::Mutex::default(),
             deliveries: TaskTracker::new(),
             stopping: AtomicBool::new(false),
+            look_for_cancels: Notify::new(),
             cut_off: CancellationToken::new(),
             broken: CancellationToken::new(),
             parts,
         });
         let tasks = service.parts.broker.consume_from(Queue::Tasks, service.first_prefetch());
         let events = service.parts.broker.consume(Queue::EventStore);
+        tokio::spawn(Self::watch_cancels(Arc::downgrade(&service)));
         service.deliveries.spawn(service.clone().consume_tasks(tasks));
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
         service

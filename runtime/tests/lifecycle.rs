@@ -13,6 +13,7 @@ mod rows;
 
 mod lifecycle {
     mod attempts;
+    mod cancel;
     mod clock;
     mod connect;
     mod events;

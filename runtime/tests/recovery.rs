@@ -186,7 +186,7 @@ async fn tasks_whose_message_is_lost_are_listed_and_published_again() {
     assert!(tasks.iter().all(|task| ids.contains(&task.id.to_string().as_str())), "the same rows");
     let over = stack.bare().args(["task", "retry", ids[0]]).output().unwrap();
     assert!(!over.status.success());
-    assert!(String::from_utf8_lossy(&over.stderr).contains("is COMPLETED: it is over"));
+    assert!(String::from_utf8_lossy(&over.stderr).contains("is COMPLETED: publish another one"));
     let shown = tasks.iter().find(|task| task.id.to_string() == ids[0]).unwrap();
     first_is_lost(&stack, shown).await;
     let shown = warren(&stack, &["task", "show", ids[0]]);

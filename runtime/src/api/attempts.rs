@@ -54,11 +54,11 @@ impl From<task_attempt::Model> for AttemptView {
     }
 }
 
-/// Publish the message of a task once more: for one whose message is lost.
+/// Publish the message of a task once more: for one whose message is lost, or that has failed or was cancelled.
 #[utoipa::path(post, path = "/v1/tasks/{id}/retry", tag = "tasks", params(("id" = Uuid, Path)), responses(
     (status = 202, description = "the broker has the message", body = TaskView),
     (status = 404, description = "no task has this id", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "the task is over, or runs", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "the task is COMPLETED, or runs", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "its row does not say enough to make the message again", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "broker or database do not take it now", body = Problem, content_type = "application/problem+json"),
 ))]

@@ -170,7 +170,7 @@ impl From<AgainError> for Problem {
         match error {
             AgainError::Database(error) => error.into(),
             AgainError::Unknown(_) => Self::not_found(error.to_string()),
-            AgainError::Over { .. } | AgainError::Runs { .. } | AgainError::Changed(_) => {
+            AgainError::Completed(_) | AgainError::Runs { .. } | AgainError::Changed(_) => {
                 Self::conflict(error.to_string())
             }
             AgainError::Broker(ref reason) if reason.may_pass() => Self::unavailable(error.to_string()),

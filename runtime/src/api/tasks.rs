@@ -153,7 +153,7 @@ pub(super) struct SubmitBody {
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
     /// Wait for the outcome, at most this long (`10s`).
-    wait: Option<String>,
+    pub(super) wait: Option<String>,
 }
 
 /// Ask for a task. Its row is there before the answer is.

@@ -1,5 +1,6 @@
 //! `warren task`: ask for a task, run one here, list tasks, show one, read what its guests have written.
 
+mod cancel;
 mod run;
 
 use std::{path::Path, process::ExitCode, time::Duration};
@@ -32,15 +33,19 @@ pub(super) enum Command {
     /// Show what the guests of a task wrote to stdout and stderr, attempt by attempt
     #[command(after_help = logs::HELP)]
     Logs(logs::Args),
-    /// Publish the message of a task once more, made from its row: for one whose message is lost
+    /// Cancel tasks, whether they wait or run, in whichever runtime
+    #[command(after_help = cancel::HELP)]
+    Cancel(cancel::Args),
+    /// Publish the message of a task once more, made from its row: for one that has failed, or whose message is lost
     #[command(after_help = RETRY_HELP)]
     Retry(Retry),
 }
 
 const RETRY_HELP: &str = "\
-On RABBITMQ_URL and DATABASE_URL, or over HTTP where one of them is not set. Tasks that are over are refused, and those that
-run in a runtime that is alive. Where the old message turns up after all, a task with a message id is executed once all the
-same; one without may be executed twice.
+On RABBITMQ_URL and DATABASE_URL, or over HTTP where one of them is not set. Tasks that are COMPLETED are refused, and those that
+run in a runtime that is alive. One that has FAILED or was CANCELLED begins anew if it has a message id; without one it has one
+more attempt. Where the old message turns up after all, a task with a message id is executed once all the same; one without may
+be executed twice.
 
 Examples:
   warren task list --stuck
@@ -137,6 +142,7 @@ pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::R
         Command::List(args) => list(file, args).await,
         Command::Show(args) => show(file, args).await,
         Command::Logs(args) => logs::execute(file, args).await,
+        Command::Cancel(args) => cancel::execute(file, args).await,
         Command::Retry(args) => retry(file, args).await,
     }
 }

@@ -37,6 +37,8 @@ pub struct KnownTask {
     pub error: Option<String>,
     /// When it came to its end.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Whether somebody wants it cancelled, and it is not over.
+    pub to_be_cancelled: bool,
     /// Of a RUNNING one: where.
     pub runs_in: Option<RunsIn>,
 }

@@ -2,10 +2,12 @@
 //!
 //! The questions are methods of [`Database`]: [`Database::find_task`], [`Database::list_tasks`],
 //! [`Database::find_event`], [`Database::list_events`], [`Database::states_of`], [`Database::insert_pending`],
-//! [`Database::take_over`], [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
+//! [`Database::take_over`], [`Database::cancel`],
+//! [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
 //! bounded size; one row by its id has everything.
 
 mod attempts;
+mod cancel;
 mod cursor;
 mod events;
 mod liveness;
@@ -15,6 +17,7 @@ mod take_over;
 mod tasks;
 mod usage;
 
+pub use cancel::Cancelled;
 pub use cursor::{Cursor, InvalidCursor};
 pub use events::{EventFilter, EventSummary, RoutingKeyFilter};
 pub use pending::Inserted;

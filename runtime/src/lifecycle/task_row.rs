@@ -83,6 +83,13 @@ impl TaskRow {
         self.finished_at = Some(at);
     }
 
+    /// The task was cancelled.
+    pub fn cancel(&mut self, at: DateTime<Utc>) {
+        self.status = TaskStatus::Cancelled;
+        self.error = Some(Failure::cancelled().to_string().into());
+        self.finished_at = Some(at);
+    }
+
     /// The row to store in place of one that the database refused: FAILED, without payload and result, with over-long
     /// texts cut, and with `reason` in its error. What an earlier state stored of the task stays.
     #[must_use]

@@ -131,6 +131,11 @@ impl Service {
             }
             Course::Retry(error) => self.go_on(&request, id, error).await,
             Course::Surplus => self.surplus(id),
+            Course::Cancel => {
+                let row = rows::cancelled(id, &request, self.parts.database.clock().now());
+                let settlement = self.commit(&request, row, Settlement::Ack).await;
+                settlement.map_or(Admission::Drop, Admission::Settle)
+            }
             // It has waited for that as long as it could.
             Course::Wait => Admission::Drop,
         }

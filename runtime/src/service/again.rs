@@ -1,4 +1,5 @@
-//! Publishes the message of a task once more, made from its row: for a task whose message is lost.
+//! Publishes the message of a task once more, made from its row: for a task whose message is lost, and for one that has failed
+//! or was cancelled and is to be tried again.
 
 use event_driven::{
     message::{ShortText, TaskRequest},
@@ -19,14 +20,9 @@ pub enum AgainError {
     /// There is no such task.
     #[error("no task has the id {0}")]
     Unknown(Uuid),
-    /// It has an end.
-    #[error("task {id} is {status}: it is over")]
-    Over {
-        /// The task.
-        id: Uuid,
-        /// Its end.
-        status: TaskStatus,
-    },
+    /// It was executed to completion, which happens once.
+    #[error("task {0} is COMPLETED: publish another one to have its work done again")]
+    Completed(Uuid),
     /// Someone works on it.
     #[error("task {id} runs in runtime {runtime_id}, which is alive: wait for its end")]
     Runs {
@@ -50,14 +46,23 @@ pub enum AgainError {
 }
 
 /// The message that stands for the task, made from its row. Where the message of then still waits somewhere, a task
-/// with a `message_id` is executed once all the same; one without an id may be executed twice.
+/// with a `message_id` is executed once all the same; one without an id may be executed twice. One that has failed or was
+/// cancelled begins anew if it has a `message_id`; without one it has one more attempt.
 ///
 /// # Errors
 /// See [`AgainError`].
 pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, AgainError> {
     let row = database.find_task(id).await?.ok_or(AgainError::Unknown(id))?;
-    if row.status.is_final() {
-        return Err(AgainError::Over { id, status: row.status });
+    match row.status {
+        TaskStatus::Completed => return Err(AgainError::Completed(id)),
+        // Only what is not over is executed to its end under this id.
+        TaskStatus::Failed | TaskStatus::Cancelled if row.message_id.is_some() => {
+            let anew = TaskRow { status: TaskStatus::Pending, error: None, attempt: 0, ..row };
+            let request = request_of(&anew).ok_or(AgainError::Incomplete(id))?;
+            database.reopen(id).await?;
+            return Ok(request);
+        }
+        TaskStatus::Failed | TaskStatus::Cancelled | TaskStatus::Pending | TaskStatus::Running => {}
     }
     let runs_in = database.states_of(&[id]).await?.remove(&id).and_then(|known| known.runs_in);
     if let Some(runs_in) = runs_in.filter(|runs_in| runs_in.alive) {
@@ -68,7 +73,7 @@ pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, Ag
     }
     // Nothing in a message without an id leads to its row, but a retry takes the row that waits for it.
     let failure = Failure::new(ErrorClass::Technical, "the message was lost; it was published again by hand");
-    let error = row.error.clone().filter(|_| row.status == TaskStatus::Pending);
+    let error = row.error.clone().filter(|_| row.status != TaskStatus::Running);
     let waiting = TaskRow {
         status: TaskStatus::Pending,
         error: Some(error.unwrap_or_else(|| failure.to_string().into())),

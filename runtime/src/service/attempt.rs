@@ -88,10 +88,11 @@ impl Service {
         let mut running = self.parts.sandbox.execute(slot, component.program.clone(), self.call(task));
         let Execution { outcome, receipt } = self.announced(&row, &mut running).await;
         log_lines(task, &receipt.log);
+        let outcome = self.still_cancelled(row.id, outcome).await;
         if let Some(attempt) = row.attempts.last_mut() {
             match outcome {
                 // Nothing else is known of it.
-                Outcome::Interrupted => attempt.log_so_far = Some(running.log()),
+                Outcome::Interrupted | Outcome::Cancelled => attempt.log_so_far = Some(running.log()),
                 _ => attempt.receipt = Some(receipt),
             }
         }

@@ -50,7 +50,9 @@ impl Service {
             Taken::Row(id) => {
                 let claim = self.in_flight.claim(id).await;
                 let asked = Instant::now();
-                Found::Identity(Identity::Task(Known { claim, state: None, taken_over: true, waited: false, asked }))
+                // As it was taken over, and whether it is to be cancelled.
+                let state = patiently(|| self.parts.lookups.state(id)).await;
+                Found::Identity(Identity::Task(Known { claim, state, taken_over: true, waited: false, asked }))
             }
             Taken::Failed(id, error) => Found::Identity(Identity::Failed(id, error)),
             Taken::Busy => Found::Busy,

@@ -49,6 +49,8 @@ pub(super) enum Course {
     Retry(String),
     /// Another message stands for the task.
     Surplus,
+    /// Somebody wants the task cancelled, and nobody is at it.
+    Cancel,
 }
 
 /// Decides. `elsewhere`: whether a RUNNING task is being worked on by a runtime that is not known to be gone.
@@ -57,6 +59,7 @@ pub(super) fn course(known: &KnownTask, coming: Coming, elsewhere: bool) -> Cour
         TaskStatus::Completed | TaskStatus::Cancelled => Course::Over,
         TaskStatus::Failed => of_failed(known, coming),
         TaskStatus::Running if elsewhere => Course::Wait,
+        TaskStatus::Pending | TaskStatus::Running if known.to_be_cancelled => Course::Cancel,
         // A first message that comes again may have been published again before: only this process knew then where it was
         // to go on, and no other message may stand for the task. At worst an attempt is made that need not be.
         TaskStatus::Pending | TaskStatus::Running
@@ -115,7 +118,14 @@ mod tests {
     const WAITED: (bool, bool) = (false, true);
 
     fn known(status: TaskStatus, attempt: u32, error: Option<&str>) -> KnownTask {
-        KnownTask { status, attempt, error: error.map(str::to_owned), finished_at: None, runs_in: None }
+        KnownTask {
+            status,
+            attempt,
+            error: error.map(str::to_owned),
+            finished_at: None,
+            runs_in: None,
+            to_be_cancelled: false,
+        }
     }
 
     fn coming(asked: u32, (redelivered, waited): (bool, bool)) -> Coming {
@@ -187,6 +197,21 @@ mod tests {
             assert_eq!(of(TaskStatus::Running, 1, None, 1, how), execute(1));
         }
         assert_eq!(of(TaskStatus::Running, 2, None, 1, REDELIVERED), Course::Surplus);
+    }
+
+    #[test]
+    fn what_is_to_be_cancelled_is_not_executed() {
+        let to_be_cancelled = |status, error| KnownTask { to_be_cancelled: true, ..known(status, 1, error) };
+        for how in [FRESH, REDELIVERED, WAITED] {
+            for known in [
+                to_be_cancelled(TaskStatus::Pending, Some("technical: away")),
+                to_be_cancelled(TaskStatus::Running, None),
+            ] {
+                assert_eq!(course(&known, coming(2, how), false), Course::Cancel);
+            }
+        }
+        let running = to_be_cancelled(TaskStatus::Running, None);
+        assert_eq!(course(&running, coming(1, FRESH), true), Course::Wait, "who is at it ends it");
     }
 
     #[test]

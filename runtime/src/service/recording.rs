@@ -77,7 +77,7 @@ impl Service {
 /// What becomes of the message of an attempt, counted from 0.
 fn settlement(verdict: &Verdict, attempt: Attempt) -> Settlement {
     match verdict {
-        Verdict::Complete(_) | Verdict::Fail(_) => Settlement::Ack,
+        Verdict::Complete(_) | Verdict::Fail(_) | Verdict::Cancel => Settlement::Ack,
         Verdict::Retry(failure) => Settlement::Retry { attempt: attempt.next(), error: failure.to_string() },
         Verdict::Bury(failure) => Settlement::DeadLetter { error: failure.to_string() },
         Verdict::GiveBack => Settlement::Release,
@@ -91,6 +91,7 @@ fn log(row: &TaskRow, verdict: &Verdict) {
         Verdict::Complete(_) | Verdict::GiveBack => {
             tracing::debug!(task.id = %row.id, task.name = name, "{}", row.status)
         }
+        Verdict::Cancel => tracing::info!(task.id = %row.id, task.name = name, "task {name} was cancelled"),
         Verdict::Retry(failure) => tracing::info!(task.id = %row.id, task.name = name, delivery.attempt = row.attempt,
             "task {name} will be tried again: {failure}"),
         Verdict::Fail(failure) | Verdict::Bury(failure) => {

@@ -40,6 +40,13 @@ pub(super) fn exhausted(id: Uuid, request: &TaskRequest, error: &str, now: DateT
     row
 }
 
+/// The row of a task that was cancelled before its message came.
+pub(super) fn cancelled(id: Uuid, request: &TaskRequest, now: DateTime<Utc>) -> TaskRow {
+    let mut row = accepted(id, request, now);
+    row.cancel(now);
+    row
+}
+
 /// The row of a message that breaks the contract: what could be told of it, and what is wrong.
 pub(super) fn malformed(
     malformed: &Malformed,
@@ -78,6 +85,7 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
                 (AttemptOutcome::Failed, Some(failure.clone()))
             }
             Verdict::GiveBack => (AttemptOutcome::Interrupted, None),
+            Verdict::Cancel => (AttemptOutcome::Failed, Some(Failure::cancelled())),
         };
         attempt.end(outcome, failure, now);
     }
@@ -97,6 +105,7 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
             // Nobody's: the next one need not wait until this runtime is known to be gone.
             row.runtime_id = None;
         }
+        Verdict::Cancel => row.cancel(now),
     }
     row
 }

@@ -24,11 +24,24 @@ async fn states_of_many_tasks_are_told_by_one_statement(test: TestDatabase) {
     assert_eq!(states.len(), 2);
     assert_eq!(
         states[&id(0)],
-        KnownTask { status: TaskStatus::Completed, attempt: 2, error: None, finished_at: Some(at(2)), runs_in: None }
+        KnownTask {
+            status: TaskStatus::Completed,
+            attempt: 2,
+            error: None,
+            finished_at: Some(at(2)),
+            runs_in: None,
+            to_be_cancelled: false
+        }
     );
     let nowhere = RunsIn { runtime_id: "runtime-1".into(), alive: false };
-    let running =
-        KnownTask { status: TaskStatus::Running, attempt: 1, error: None, finished_at: None, runs_in: Some(nowhere) };
+    let running = KnownTask {
+        status: TaskStatus::Running,
+        attempt: 1,
+        error: None,
+        finished_at: None,
+        runs_in: Some(nowhere),
+        to_be_cancelled: false,
+    };
     assert_eq!(states[&id(1)], running);
     assert!(db.states_of(&[]).await.unwrap().is_empty());
 }
@@ -51,6 +64,7 @@ async fn a_thousand_callers_get_their_own_answers(test: TestDatabase) {
             error: None,
             finished_at: Some(at(2)),
             runs_in: None,
+            to_be_cancelled: false,
         });
         assert_eq!(state, expected, "{n}");
     }

@@ -103,7 +103,7 @@ impl Asked<'_> {
         }
         Ok(match trial.execution.outcome {
             Outcome::Completed(_) => ExitCode::SUCCESS,
-            Outcome::Failed(_) | Outcome::GivenUp(_) | Outcome::Interrupted => ExitCode::FAILURE,
+            Outcome::Failed(_) | Outcome::GivenUp(_) | Outcome::Interrupted | Outcome::Cancelled => ExitCode::FAILURE,
         })
     }
 

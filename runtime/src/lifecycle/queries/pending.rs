@@ -38,8 +38,8 @@ impl Database {
         }
     }
 
-    /// Lets an unfinished task wait for its next attempt, as if the last one had failed with the error of `waiting`. False,
-    /// and nothing is changed, if its row is no longer as in `before`.
+    /// Lets a task wait for its next attempt, as if the last one had failed with the error of `waiting`. False, and nothing is
+    /// changed, if its row is no longer as in `before`.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -51,26 +51,29 @@ impl Database {
         let change = task_store::Entity::update_many()
             .col_expr(Column::Status, Expr::value(waiting.status))
             .col_expr(Column::Error, Expr::value(waiting.error.as_deref()))
+            .col_expr(Column::FinishedAt, Expr::value(Option::<DateTime<Utc>>::None))
             .filter(Column::IdTask.eq(before.id))
             .filter(Column::Status.eq(before.status))
             .filter(Column::Attempt.eq(i32::try_from(before.attempt).unwrap_or(i32::MAX)))
             .filter(same(Column::RuntimeId, before.runtime_id.as_deref().map(Into::into)))
             .filter(same(Column::StartedAt, before.started_at.map(Into::into)));
+        self.take_back_cancel(before.id).await?;
         Ok(change.exec(self.single_writes()).await?.rows_affected > 0)
     }
 
-    /// Lets a task that has failed begin anew; nothing is changed if it has not.
+    /// Lets a task that has failed or was cancelled begin anew; nothing is changed if it is COMPLETED, or not over.
     ///
     /// # Errors
     /// See [`QueryError`].
     pub async fn reopen(&self, id: Uuid) -> Result<(), QueryError> {
+        self.take_back_cancel(id).await?;
         let change = task_store::Entity::update_many()
             .col_expr(Column::Status, Expr::value(TaskStatus::Pending))
             .col_expr(Column::Error, Expr::value(Option::<String>::None))
             .col_expr(Column::Attempt, Expr::value(0))
             .col_expr(Column::FinishedAt, Expr::value(Option::<DateTime<Utc>>::None))
             .filter(Column::IdTask.eq(id))
-            .filter(Column::Status.eq(TaskStatus::Failed));
+            .filter(Column::Status.is_in([TaskStatus::Failed, TaskStatus::Cancelled]));
         change.exec(self.single_writes()).await?;
         Ok(())
     }

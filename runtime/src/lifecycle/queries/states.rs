@@ -45,7 +45,9 @@ impl Database {
         let sql = format!(
             "SELECT id_task, status, attempt, finished_at, CASE WHEN status = 'PENDING' THEN error END AS error, \
              CASE WHEN status = 'RUNNING' THEN runtime_id END AS runtime_id, \
-             CASE WHEN status = 'RUNNING' THEN {alive} AND {young} END AS alive \
+             CASE WHEN status = 'RUNNING' THEN {alive} AND {young} END AS alive, \
+             status IN ('PENDING', 'RUNNING') \
+             AND EXISTS (SELECT 1 FROM task_cancel c WHERE c.id_task = t.id_task) AS to_be_cancelled \
              FROM {rows}"
         );
         let values = [ids, seconds(LONGEST_ATTEMPT)];
@@ -69,6 +71,7 @@ fn state(row: &QueryResult) -> Result<(Uuid, KnownTask), DbErr> {
         attempt: attempt.try_into().unwrap_or_default(),
         error: row.try_get("", "error")?,
         finished_at: row.try_get("", "finished_at")?,
+        to_be_cancelled: row.try_get("", "to_be_cancelled")?,
         runs_in: runtime_id.map(|runtime_id| RunsIn { runtime_id, alive: alive.unwrap_or_default() }),
     };
     Ok((row.try_get("", "id_task")?, known))

@@ -18,7 +18,7 @@ pub(super) fn print(trial: &Trial) -> anyhow::Result<()> {
             String::new()
         }
         Outcome::Failed(failure) | Outcome::GivenUp(failure) => format!("  {}", output::harmless(&failure.to_string())),
-        Outcome::Interrupted => String::new(),
+        Outcome::Interrupted | Outcome::Cancelled => String::new(),
     };
     output::tell(&format!("{}{error}", output::styled(status(&trial.execution.outcome))))?;
     for line in attempts::used(&receipt(&trial.execution.receipt)) {
@@ -32,7 +32,7 @@ pub(super) fn json(input: &Input, trial: &Trial) -> anyhow::Result<Value> {
     let (result, failure) = match &trial.execution.outcome {
         Outcome::Completed(result) => (Some(result), None),
         Outcome::Failed(failure) | Outcome::GivenUp(failure) => (None, Some(failure)),
-        Outcome::Interrupted => (None, None),
+        Outcome::Interrupted | Outcome::Cancelled => (None, None),
     };
     Ok(json!({
         "task_name": input.task_name,
@@ -54,7 +54,7 @@ fn status(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Completed(_) => "COMPLETED",
         Outcome::Failed(_) | Outcome::GivenUp(_) => "FAILED",
-        Outcome::Interrupted => "CANCELLED",
+        Outcome::Interrupted | Outcome::Cancelled => "CANCELLED",
     }
 }
 
