@@ -1,5 +1,5 @@
-//! What the tables are: the SeaORM entities of `task_store`, `task_attempt`, `task_cancel`, `event_store` and
-//! `runtime`.
+//! What the tables are: the SeaORM entities of `task_store`, `task_attempt`, `task_cancel`, `delayed_task`,
+//! `event_store` and `runtime`.
 //!
 //! How the tables came to be is in the crate `migration`; who writes them, and when, in warren's `lifecycle`. The
 //! columns are those of the wire contract ("Database"): other programs may read them, so a name never changes.
@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 
 mod attempt_outcome;
+pub mod delayed_task;
 pub mod event_store;
 pub mod runtime;
 mod status;

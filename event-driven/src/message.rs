@@ -14,6 +14,7 @@ mod outcome;
 mod properties;
 mod short_text;
 mod size;
+mod start;
 mod task;
 
 pub use copy::{dead_properties, first_routing_key, retry_properties};
@@ -26,6 +27,7 @@ pub use outcome::{ID_HEADER, Outcome, STATUS_HEADER};
 pub(crate) use properties::MAX_TRACE_HEADER;
 pub use short_text::{ShortText, ShortTextError};
 pub(crate) use size::header_frame_size;
+pub use start::{Start, TooFarAhead};
 pub use task::TaskRequest;
 
 /// A message ready to be published: its properties and its body.

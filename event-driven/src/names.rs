@@ -50,6 +50,8 @@ pub const EVENT_STORE_BINDING: &str = "#";
 pub const RETRIES: u32 = 3;
 /// Delay before the first retry; doubled for each that follows.
 pub const RETRY_DELAY: Duration = Duration::from_secs(3);
+/// The longest time that a task may wait before it is executed.
+pub const MAX_TASK_DELAY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longest stay of a message in a subscriber's or a route's queue.
 pub const QUEUE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most messages in a subscriber's or a route's queue.
@@ -79,6 +81,10 @@ pub mod header {
     pub const USER_ID: &str = "x-user-id";
     /// The property `expiration` of the message that a copy was made of. The copy must not expire.
     pub const EXPIRATION: &str = "x-expiration";
+    /// How long a task is to wait before it is executed, in whole milliseconds, from when the service gets it.
+    pub const DELAY: &str = "x-delay-ms";
+    /// When a task is to be executed: RFC 3339.
+    pub const RUN_AT: &str = "x-run-at";
     /// W3C trace context: the parent span.
     pub const TRACEPARENT: &str = "traceparent";
     /// W3C trace context: what vendors add to it.

@@ -15,6 +15,7 @@ mod m20261126_000003_task_attempt;
 mod m20261126_000004_runtime;
 mod m20261126_000005_receipt;
 mod m20261126_000006_task_cancel;
+mod m20261126_000007_delayed_task;
 mod migrator;
 mod status;
 

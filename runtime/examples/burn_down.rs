@@ -20,7 +20,7 @@ use std::{
 use chrono::Utc;
 use event_driven::{
     connection::{self, ConnectionSettings},
-    message::TaskRequest,
+    message::{Start, TaskRequest},
     names::Attempt,
     publisher::{ConnectionPublisher, Publication, PublisherSettings},
     topology::{self, TopologySettings},
@@ -115,6 +115,7 @@ fn task(name: &str, n: usize, with_id: bool) -> Result<TaskRequest> {
         message_id: if with_id { Some(Uuid::now_v7().to_string().parse()?) } else { None },
         reply_to: None,
         attempt: Attempt::FIRST,
+        start: Start::AtOnce,
         traceparent: None,
         tracestate: None,
     })

@@ -41,6 +41,7 @@ pub use attempt_row::AttemptRow;
 pub use clock::Clock;
 pub use connect_error::ConnectError;
 pub use database::{Database, DatabaseConfig};
+pub use entity::delayed_task::Model as DelayedTask;
 pub use entity::{AttemptOutcome, TaskStatus};
 pub use event_row::EventRow;
 pub use health::Health;
@@ -48,6 +49,7 @@ pub use heartbeat::{Heartbeat, RuntimeInfo};
 pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
+pub(crate) use queries::CLAIM;
 pub use queries::{
     Cancelled, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, Spread, TakeOver, Taken,
     TaskFilter, TaskSummary, Usage,

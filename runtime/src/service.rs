@@ -10,6 +10,7 @@ mod attempt;
 mod cancel;
 mod content;
 mod course;
+mod delayed;
 mod events;
 mod in_flight;
 mod load;
@@ -27,13 +28,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use event_driven::message::TaskRequest;
+use event_driven::message::{Start, TaskRequest};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     admission::Admission,
     attempt::{Attempted, Made},
+    delayed::Postponed,
     in_flight::InFlight,
     load::Load,
 };
@@ -90,6 +92,8 @@ pub struct Service {
     stopping: AtomicBool,
     /// Rung when a task was cancelled by this process: the next look need not be waited for.
     look_for_cancels: Notify,
+    /// Rung when this process has put a task by until later.
+    delayed_arrived: Notify,
     /// Cancelled when the grace is over: what still waits is given back.
     cut_off: CancellationToken,
     /// Cancelled when nothing can be recorded any more, though nobody asked for a stop.
@@ -108,6 +112,7 @@ impl Service {
             deliveries: TaskTracker::new(),
             stopping: AtomicBool::new(false),
             look_for_cancels: Notify::new(),
+            delayed_arrived: Notify::new(),
             cut_off: CancellationToken::new(),
             broken: CancellationToken::new(),
             parts,
@@ -115,6 +120,7 @@ impl Service {
         let tasks = service.parts.broker.consume_from(Queue::Tasks, service.first_prefetch());
         let events = service.parts.broker.consume(Queue::EventStore);
         tokio::spawn(Self::watch_cancels(Arc::downgrade(&service)));
+        tokio::spawn(Self::publish_delayed(Arc::downgrade(&service)));
         service.deliveries.spawn(service.clone().consume_tasks(tasks));
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
         service
@@ -171,6 +177,13 @@ impl Service {
     /// From a request to what becomes of its message; `None` if nothing is to be said of that.
     async fn run_task(&self, mut request: TaskRequest, delivery: &Delivery) -> Option<Settlement> {
         let arrival = self.arrival();
+        if request.start != Start::AtOnce {
+            request = match self.postpone(request, delivery).await {
+                Postponed::No(request) => request,
+                Postponed::Settle(settlement) => return Some(settlement),
+                Postponed::Drop => return None,
+            };
+        }
         loop {
             let task = match self.admit(request, arrival, delivery).await {
                 Admission::Execute(task) => task,

@@ -16,6 +16,7 @@ mod lifecycle {
     mod cancel;
     mod clock;
     mod connect;
+    mod delayed;
     mod events;
     mod faults;
     mod group_commit;

@@ -65,6 +65,14 @@ pub enum DecodeError {
         /// What stands there.
         found: String,
     },
+    /// The time at which the task is to be executed is none, or too far away.
+    #[error("header {name} {reason}")]
+    BadStart {
+        /// The header.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The name of the task is none.
     #[error("task_name is wrong: {0}")]
     TaskName(#[from] TaskNameError),

@@ -66,17 +66,24 @@ pub(super) fn optional(what: &'static str, property: Option<&ShortString>) -> Re
 /// The header `x-attempt`; the first attempt if it is not there.
 pub(super) fn attempt(properties: &BasicProperties) -> Result<Attempt, DecodeError> {
     let Some(value) = header_value(properties, header::ATTEMPT) else { return Ok(Attempt::FIRST) };
-    let number = match value {
-        AMQPValue::ShortShortInt(n) => i64::from(*n),
-        AMQPValue::ShortShortUInt(n) => i64::from(*n),
-        AMQPValue::ShortInt(n) => i64::from(*n),
-        AMQPValue::ShortUInt(n) => i64::from(*n),
-        AMQPValue::LongInt(n) => i64::from(*n),
-        AMQPValue::LongUInt(n) => i64::from(*n),
-        AMQPValue::LongLongInt(n) => *n,
-        other => return Err(DecodeError::BadAttempt { found: format!("of AMQP type {}", other.get_type()) }),
+    let Some(number) = whole_number(value) else {
+        return Err(DecodeError::BadAttempt { found: format!("of AMQP type {}", value.get_type()) });
     };
     u32::try_from(number).map(Attempt::new).map_err(|_| DecodeError::BadAttempt { found: number.to_string() })
+}
+
+/// A value that is a whole number, of whichever type.
+pub(super) fn whole_number(value: &AMQPValue) -> Option<i64> {
+    match value {
+        AMQPValue::ShortShortInt(n) => Some((*n).into()),
+        AMQPValue::ShortShortUInt(n) => Some((*n).into()),
+        AMQPValue::ShortInt(n) => Some((*n).into()),
+        AMQPValue::ShortUInt(n) => Some((*n).into()),
+        AMQPValue::LongInt(n) => Some((*n).into()),
+        AMQPValue::LongUInt(n) => Some((*n).into()),
+        AMQPValue::LongLongInt(n) => Some(*n),
+        _ => None,
+    }
 }
 
 /// A header of trace context. One that is no text or too long is as good as none: tracing must not refuse a task.

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    DecodeError, Encoded, JsonText, Malformed, MessageHeaders, Partial, ShortText, event::checked_text, properties,
+    DecodeError, Encoded, JsonText, Malformed, MessageHeaders, Partial, ShortText, Start, event::checked_text,
+    properties,
 };
 use crate::names::{Attempt, TaskName};
 
@@ -28,6 +29,8 @@ pub struct TaskRequest {
     pub reply_to: Option<ShortText>,
     /// Which attempt this is.
     pub attempt: Attempt,
+    /// When it is to be executed.
+    pub start: Start,
     /// W3C trace context: the parent span.
     pub traceparent: Option<String>,
     /// W3C trace context: what vendors add to it.
@@ -95,6 +98,7 @@ impl TaskRequest {
             message_id,
             reply_to,
             attempt,
+            start: Start::read(properties)?,
             traceparent,
             tracestate,
         })
@@ -109,6 +113,7 @@ impl TaskRequest {
         if let Some(queue) = &self.reply_to {
             properties = properties.with_reply_to(queue.to_short_string());
         }
+        properties = self.start.write(properties);
         Encoded { properties, body: body.into() }
     }
 

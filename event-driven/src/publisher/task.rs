@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Publication, PublishError, Publisher, delay, error, event::new_id};
 use crate::{
-    message::{Outcome, ShortText, TaskRequest},
+    message::{Outcome, ShortText, Start, TaskRequest},
     names::{Attempt, TaskName, TaskRoute},
     trace,
 };
@@ -51,6 +51,7 @@ impl<'p> TaskDraft<'p> {
                 message_id: Some(new_id()),
                 reply_to: None,
                 attempt: Attempt::FIRST,
+                start: Start::AtOnce,
                 traceparent: context.traceparent,
                 tracestate: context.tracestate,
             })

@@ -1,6 +1,6 @@
 //! `/v1/tasks`: ask for a task, read what became of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -12,7 +12,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use entity::{TaskStatus, task_attempt};
+use entity::TaskStatus;
+use event_driven::message::Start;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -25,7 +26,7 @@ use super::{
     wait::{self, duration},
 };
 use crate::{
-    lifecycle::{TaskFilter, TaskRow, TaskSummary},
+    lifecycle::{Database, QueryError, TaskFilter, TaskRow, TaskSummary},
     service::{Service, Submission},
 };
 
@@ -57,15 +58,26 @@ pub struct TaskView {
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
+    /// When it is to be executed, if it waits for that; not in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<DateTime<Utc>>,
     /// What is known of its attempts, oldest first; not in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptView>>,
 }
 
 impl TaskView {
-    /// With its attempts.
-    pub(crate) fn with_attempts(self, attempts: Vec<task_attempt::Model>) -> Self {
-        Self { attempts: Some(attempts.into_iter().map(AttemptView::from).collect()), ..self }
+    /// With its attempts, and the time that it waits for.
+    ///
+    /// # Errors
+    /// If the database can't be asked.
+    pub(crate) async fn whole(row: TaskRow, database: &Database) -> Result<Self, QueryError> {
+        let attempts = database.attempts_of(row.id).await?;
+        let due_at = match row.status {
+            TaskStatus::Pending => database.due_at(row.id).await?,
+            _ => None,
+        };
+        Ok(Self { attempts: Some(attempts.into_iter().map(AttemptView::from).collect()), due_at, ..Self::from(row) })
     }
 }
 
@@ -88,6 +100,7 @@ impl From<TaskRow> for TaskView {
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            due_at: None,
             attempts: None,
         }
     }
@@ -112,6 +125,7 @@ impl From<TaskSummary> for TaskView {
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            due_at: None,
             attempts: None,
         }
     }
@@ -146,6 +160,10 @@ pub(super) struct SubmitBody {
     message_id: Option<String>,
     /// Default: `routing.task.run.<task_name>`.
     routing_key: Option<String>,
+    /// Execute it after this time, in milliseconds; up to 30 days.
+    delay_ms: Option<u64>,
+    /// Execute it at this time (RFC 3339), up to 30 days ahead; one that has passed is now.
+    run_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -177,6 +195,7 @@ pub(super) async fn submit(
         correlation_id: body.correlation_id,
         message_id: body.message_id,
         routing_key: body.routing_key,
+        start: start(body.delay_ms, body.run_at)?,
     };
     let mut row = service.submit(submission).await?;
     if let (Some(wait), false) = (wait, row.status.is_final()) {
@@ -185,6 +204,16 @@ pub(super) async fn submit(
     let status = if row.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = [(header::LOCATION, format!("/v1/tasks/{}", row.id))];
     Ok((status, location, Json(TaskView::from(row))).into_response())
+}
+
+fn start(delay_ms: Option<u64>, run_at: Option<DateTime<Utc>>) -> Result<Start, Problem> {
+    let start = match (delay_ms, run_at) {
+        (None, None) => Ok(Start::AtOnce),
+        (Some(ms), None) => Start::after(Duration::from_millis(ms)).map_err(|error| format!("delay_ms {error}")),
+        (None, Some(at)) => Start::at(at).map_err(|error| format!("run_at {error}")),
+        (Some(_), Some(_)) => Err("delay_ms stands beside run_at: one of them".to_owned()),
+    };
+    start.map_err(Problem::unprocessable)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -253,6 +282,5 @@ pub(super) async fn show(
     let wait = wait::parse(query?.0.wait.as_deref())?.unwrap_or_default();
     let row = service.wait_for(id, wait).await?;
     let row = row.ok_or_else(|| Problem::not_found(format!("no task has the id {id}")))?;
-    let attempts = service.parts().database.attempts_of(id).await?;
-    Ok(Json(TaskView::from(row).with_attempts(attempts)))
+    Ok(Json(TaskView::whole(row, &service.parts().database).await?))
 }

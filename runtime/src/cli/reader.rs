@@ -50,8 +50,7 @@ impl Reader {
         match self {
             Self::Database(database) => {
                 let Some(row) = database.find_task(id).await? else { return Ok(None) };
-                let attempts = database.attempts_of(id).await?;
-                Ok(Some(serde_json::to_value(TaskView::from(row).with_attempts(attempts))?))
+                Ok(Some(serde_json::to_value(TaskView::whole(row, database).await?)?))
             }
             Self::Http(client) => client.get(&format!("/v1/tasks/{id}"), &[]).await,
         }

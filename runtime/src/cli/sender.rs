@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use event_driven::{
     client::{self as broker, ClientSettings},
-    message::{EventMessage, JsonText, Outcome, ShortText, TaskRequest},
+    message::{EventMessage, JsonText, Outcome, ShortText, Start, TaskRequest},
     names::Attempt,
     publisher::{Publication, Publisher, PublisherSettings},
 };
@@ -34,6 +34,7 @@ pub(super) async fn publish_task(
         message_id: Some(short(args.message_id.as_ref(), new_id).context("--message-id")?),
         reply_to: None,
         attempt: Attempt::FIRST,
+        start: start(args)?,
         traceparent: None,
         tracestate: None,
     };
@@ -63,6 +64,7 @@ async fn publish_task_over_http(
     let body = json!({
         "task_name": args.name, "payload": payload, "producer_app": args.producer, "message_id": args.message_id,
         "correlation_id": args.correlation_id, "routing_key": args.routing_key,
+        "delay_ms": args.delay.map(|delay| delay.as_millis()), "run_at": args.run_at,
     });
     let deadline = Instant::now() + if args.wait { args.timeout } else { Duration::ZERO };
     let wait = || deadline.saturating_duration_since(Instant::now()).min(ONE_WAIT);
@@ -131,6 +133,14 @@ pub(super) async fn connect(config: &Config) -> anyhow::Result<Publisher> {
     let publisher = PublisherSettings { timeout, patience: timeout, ..PublisherSettings::default() };
     let client = broker::Client::connect_with(ClientSettings { publisher, ..config.to_client()? }, Vec::new()).await?;
     Ok(Publisher::new(&client))
+}
+
+fn start(args: &task::Publish) -> anyhow::Result<Start> {
+    match (args.delay, args.run_at) {
+        (Some(delay), _) => Start::after(delay).context("--delay"),
+        (None, Some(at)) => Start::at(at).context("--run-at"),
+        (None, None) => Ok(Start::AtOnce),
+    }
 }
 
 fn short(given: Option<&String>, default: impl FnOnce() -> String) -> anyhow::Result<ShortText> {

@@ -6,6 +6,7 @@ mod run;
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use entity::TaskStatus;
 use serde_json::Value;
@@ -57,6 +58,7 @@ Exits with 0; with --wait: 0 if the task COMPLETED, 1 if it FAILED, 2 if it coul
 Examples:
   warren task publish echo --payload '{\"a\":1}' --wait
   warren task publish thumbnail --payload @picture.json --message-id order-17
+  warren task publish remind --payload '{\"who\":\"Ada\"}' --delay 2h
   jq -c .order cart.json | warren task publish process_order --payload - --wait";
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +86,12 @@ pub(super) struct Publish {
     /// Default: routing.task.run.NAME
     #[arg(long)]
     pub(super) routing_key: Option<String>,
+    /// Execute it after this time: 90s, 2h, up to 30d
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "run_at")]
+    pub(super) delay: Option<Duration>,
+    /// Execute it at this time, as 2030-01-31T08:00:00Z; up to 30 days ahead
+    #[arg(long, value_name = "TIME")]
+    pub(super) run_at: Option<DateTime<Utc>>,
     #[command(flatten)]
     output: output::Output,
 }

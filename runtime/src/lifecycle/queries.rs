@@ -2,13 +2,14 @@
 //!
 //! The questions are methods of [`Database`]: [`Database::find_task`], [`Database::list_tasks`],
 //! [`Database::find_event`], [`Database::list_events`], [`Database::states_of`], [`Database::insert_pending`],
-//! [`Database::take_over`], [`Database::cancel`],
+//! [`Database::take_over`], [`Database::cancel`], [`Database::delay`],
 //! [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
 //! bounded size; one row by its id has everything.
 
 mod attempts;
 mod cancel;
 mod cursor;
+mod delayed;
 mod events;
 mod liveness;
 mod pending;
@@ -19,6 +20,7 @@ mod usage;
 
 pub use cancel::Cancelled;
 pub use cursor::{Cursor, InvalidCursor};
+pub(crate) use delayed::CLAIM;
 pub use events::{EventFilter, EventSummary, RoutingKeyFilter};
 pub use pending::Inserted;
 pub use take_over::{TakeOver, Taken};

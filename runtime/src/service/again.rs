@@ -2,7 +2,7 @@
 //! or was cancelled and is to be tried again.
 
 use event_driven::{
-    message::{ShortText, TaskRequest},
+    message::{ShortText, Start, TaskRequest},
     names::Attempt,
 };
 use uuid::Uuid;
@@ -69,6 +69,8 @@ pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, Ag
         return Err(AgainError::Runs { id, runtime_id: runs_in.runtime_id });
     }
     if row.message_id.is_some() {
+        // Where it waits for its time, that is now.
+        database.forget_delayed(&[id]).await?;
         return request_of(&row).ok_or(AgainError::Incomplete(id));
     }
     // Nothing in a message without an id leads to its row, but a retry takes the row that waits for it.
@@ -101,6 +103,7 @@ pub(super) fn request_of(row: &TaskRow) -> Option<TaskRequest> {
         message_id,
         reply_to: None,
         attempt: if retry { attempt.next() } else { attempt },
+        start: Start::AtOnce,
         traceparent: None,
         tracestate: None,
     })

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use event_driven::{
-    message::{EventMessage, HeaderError, JsonText, ShortText, ShortTextError, TaskRequest},
+    message::{EventMessage, HeaderError, JsonText, ShortText, ShortTextError, Start, TaskRequest},
     names::{Attempt, TaskName},
 };
 use serde_json::value::RawValue;
@@ -33,6 +33,8 @@ pub struct Submission {
     pub message_id: Option<String>,
     /// `routing.task.run.<task_name>` if nothing is said.
     pub routing_key: Option<String>,
+    /// When it is to be executed.
+    pub start: Start,
 }
 
 /// Why a task was not accepted.
@@ -91,6 +93,12 @@ impl Service {
             Inserted::Existing(_) => false,
             Inserted::New => true,
         };
+        if let Some(due_at) = self.due_at(&request).filter(|_| begins) {
+            return match self.put_by(id, &request, due_at, false).await? {
+                Ok(()) => Ok(self.parts.database.find_task(id).await?.unwrap_or(row)),
+                Err(reason) => Err(SubmitError::Malformed(reason)),
+            };
+        }
         match self.parts.broker.publish(publish_task(&request)).await {
             Ok(()) => Ok(self.parts.database.find_task(id).await?.unwrap_or(row)),
             Err(error) => {
@@ -162,6 +170,7 @@ impl Service {
             message_id: Some(message_id.clone()),
             reply_to: None,
             attempt: Attempt::FIRST,
+            start: submission.start,
             traceparent: None,
             tracestate: None,
         };

@@ -13,10 +13,21 @@ pub fn key(name: &str) -> String {
 }
 
 pub fn all() -> Vec<Case> {
-    [bodies_that_are_none(), payloads(), sizes(), members(), names(), headers(), attempts(), identifiers(), others()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        bodies_that_are_none(),
+        payloads(),
+        sizes(),
+        members(),
+        names(),
+        headers(),
+        attempts(),
+        times(),
+        identifiers(),
+        others(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn payload(name: &str, payload: &str, end: End) -> Case {
@@ -153,6 +164,32 @@ fn attempts() -> Vec<Case> {
     let numbers = ["short_short_uint", "short_uint", "long_uint"];
     for (kind, value) in of_every_type() {
         cases.push(attempt(kind, value, if numbers.contains(&kind) { End::Good } else { wrong }));
+    }
+    cases
+}
+
+fn times() -> Vec<Case> {
+    let at = |name: &str, case: &str, value: AMQPValue, end| {
+        let headers = vec![(name.to_owned(), value)];
+        properties(&format!("time.{name}.{case}"), with_headers(headers), ECHO, end)
+    };
+    let wrong = malformed("header x-run-at must be a text as 2030-01-31T08:00:00Z (RFC 3339), not");
+    let no_time = malformed("header x-run-at must be a time as 2030-01-31T08:00:00Z (RFC 3339), not");
+    let no_delay = malformed("header x-delay-ms must be a whole number of milliseconds");
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let mut cases = vec![
+        at("x-run-at", "past", text("1970-01-01T00:00:00Z"), End::Good),
+        at("x-run-at", "no_time", text("soon"), no_time),
+        at("x-run-at", "long", text(&"9".repeat(10_000)), no_time),
+        at("x-delay-ms", "0", AMQPValue::LongLongInt(0), End::Good),
+        at("x-delay-ms", "1_as_a_text", text("1"), End::Good),
+        at("x-delay-ms", "minus_1", AMQPValue::LongLongInt(-1), no_delay),
+        at("x-delay-ms", "100_years", AMQPValue::LongLongInt(3_153_600_000_000), no_delay),
+        at("x-delay-ms", "1e99", AMQPValue::Double(1e99), no_delay),
+    ];
+    let texts = ["text", "empty_text", "nul"];
+    for (kind, value) in of_every_type() {
+        cases.push(at("x-run-at", kind, value, if texts.contains(&kind) { no_time } else { wrong }));
     }
     cases
 }

@@ -56,6 +56,7 @@ impl Database {
              AND (status = 'PENDING' OR (status = 'RUNNING' AND NOT {alive}))"
         );
         if self.change_one(&end, [id.into(), Failure::cancelled().to_string().into()]).await? > 0 {
+            self.forget_delayed(&[id]).await?;
             return Ok(Cancelled::AtOnce);
         }
         Ok(match self.status_of(id).await? {

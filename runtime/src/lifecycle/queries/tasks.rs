@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     super::{Database, QueryError, TaskRow},
     Cursor,
+    delayed::is_delayed,
     states::LONGEST_ATTEMPT,
 };
 
@@ -90,7 +91,7 @@ impl Database {
         Ok(tasks.into_partial_model().all(&self.reader).await?)
     }
 
-    /// The oldest `limit` tasks that are PENDING or RUNNING, oldest first; those younger than `after` if that is given.
+    /// The oldest `limit` tasks that are PENDING or RUNNING and do not wait for their time, oldest first; those younger than `after` if that is given.
     /// With everything that is needed to run them: choose `limit` by the memory that their payloads may take.
     ///
     /// # Errors
@@ -98,6 +99,7 @@ impl Database {
     pub async fn unfinished(&self, limit: u64, after: Option<Cursor>) -> Result<Vec<TaskRow>, QueryError> {
         let mut tasks = task_store::Entity::find()
             .filter(Expr::cust("status IN ('PENDING', 'RUNNING')"))
+            .filter(is_delayed().not())
             .order_by_asc(Column::CreatedAt)
             .order_by_asc(Column::IdTask)
             .limit(limit);
@@ -128,7 +130,7 @@ impl Database {
             }
         }
         match filter.stuck_for {
-            Some(time) => tasks.filter(self.is_stuck(time)),
+            Some(time) => tasks.filter(self.is_stuck(time)).filter(is_delayed().not()),
             None => tasks,
         }
     }

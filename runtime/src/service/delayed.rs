@@ -1,0 +1,202 @@
+//! Tasks that are to be executed later: their messages are put into the database, and published when their time has come.
+//!
+//! In a table and not in queues with a time to live: a queue can't be looked into or cancelled from, and a task that waits in
+//! one behind a longer delay comes too late. All runtimes publish what is due; the database sees to it that each has its own.
+
+use std::{
+    sync::{Weak, atomic::Ordering},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use event_driven::{
+    message::{ShortText, Start, TaskRequest},
+    names::Attempt,
+};
+use futures_util::future::join_all;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Service, rows, submit::publish_task, waiting::patiently};
+use crate::{
+    broker::{Delivery, Settlement},
+    lifecycle::{CLAIM, DelayedTask, QueryError, TaskStatus},
+};
+
+/// How often it is looked for what other processes have put in.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The pause after something went wrong.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the database may take for one step.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What becomes of a request that says when it is to be executed.
+pub(super) enum Postponed {
+    /// It is to be executed now.
+    No(TaskRequest),
+    /// It waits in the database; this becomes of its message.
+    Settle(Settlement),
+    /// Nothing is known to be committed.
+    Drop,
+}
+
+impl Service {
+    /// Puts a request by whose time has not come.
+    pub(super) async fn postpone(&self, request: TaskRequest, delivery: &Delivery) -> Postponed {
+        let Some(due_at) = self.due_at(&request).filter(|_| request.attempt == Attempt::FIRST) else {
+            return Postponed::No(request);
+        };
+        // It has to be found again when it is published: by an id.
+        let message_id = request.message_id.clone().unwrap_or_else(new_id);
+        let id = rows::id_of_message(&request.producer_app, &message_id);
+        let request = TaskRequest { message_id: Some(message_id), start: Start::AtOnce, ..request };
+        let known = self.in_time(patiently(|| self.parts.lookups.state(id)), delivery).await;
+        let Some(known) = known else { return Postponed::Drop };
+        let to_be_reopened = match known.map(|known| known.status) {
+            None | Some(TaskStatus::Pending) => false,
+            Some(TaskStatus::Failed) => true,
+            Some(TaskStatus::Running | TaskStatus::Completed | TaskStatus::Cancelled) => return Postponed::No(request),
+        };
+        let put_by = self.in_time(patiently(|| self.put_by(id, &request, due_at, to_be_reopened)), delivery).await;
+        match put_by {
+            Some(Ok(())) => {
+                tracing::debug!(task.id = %id, "the task waits until {due_at}");
+                Postponed::Settle(Settlement::Ack)
+            }
+            Some(Err(reason)) => {
+                let row = rows::accepted(id, &request, self.parts.database.clock().now());
+                self.bury_unstorable(row, &reason).await.map_or(Postponed::Drop, Postponed::Settle)
+            }
+            None => Postponed::Drop,
+        }
+    }
+
+    /// When the request is to be executed; `None`: now.
+    pub(super) fn due_at(&self, request: &TaskRequest) -> Option<DateTime<Utc>> {
+        let now = self.parts.database.clock().now();
+        let due_at = match request.start {
+            Start::AtOnce => return None,
+            Start::After(delay) => now + TimeDelta::from_std(delay).unwrap_or_default(),
+            Start::At(at) => at,
+        };
+        (due_at > now).then_some(due_at)
+    }
+
+    /// Commits the row and the message. The inner error: what the database refuses of them.
+    pub(super) async fn put_by(
+        &self,
+        id: Uuid,
+        request: &TaskRequest,
+        due_at: DateTime<Utc>,
+        to_be_reopened: bool,
+    ) -> Result<Result<(), String>, QueryError> {
+        if to_be_reopened {
+            self.parts.database.reopen(id).await?;
+        }
+        let row = rows::accepted(id, request, self.parts.database.clock().now());
+        let put_by = self.parts.database.delay(row, message(id, request, due_at)).await;
+        self.delayed_arrived.notify_one();
+        match put_by {
+            Err(QueryError::Refused(error)) => Ok(Err(error.to_string())),
+            put_by => put_by.map(Ok),
+        }
+    }
+
+    /// Publishes what is due, for as long as there is a service that takes work.
+    pub(super) async fn publish_delayed(service: Weak<Self>) {
+        while let Some(service) = service.upgrade().filter(|service| !service.stopping.load(Ordering::Relaxed)) {
+            let pause = match service.publish_due().await {
+                Ok(claimed) if claimed == CLAIM => continue,
+                Ok(_) => service.until_next().await,
+                Err(error) => {
+                    tracing::debug!(error, "what is due could not be published: {error}");
+                    PAUSE
+                }
+            };
+            let _told_or_time = timeout(pause, service.delayed_arrived.notified()).await;
+        }
+    }
+
+    /// Publishes some of what is due. Gives how much was claimed.
+    async fn publish_due(&self) -> Result<usize, String> {
+        let due = in_time(self.parts.database.claim_due()).await?;
+        let published = join_all(due.iter().map(|message| self.publish_one(message))).await;
+        let (done, failed): (Vec<_>, Vec<_>) = due.iter().zip(published).partition(|(_, published)| published.is_ok());
+        let ids = |those: &[(&DelayedTask, Result<(), String>)]| {
+            those.iter().map(|(message, _)| message.id_task).collect::<Vec<_>>()
+        };
+        if !done.is_empty() {
+            in_time(self.parts.database.forget_delayed(&ids(&done))).await?;
+        }
+        match failed.first() {
+            None => Ok(due.len()),
+            Some((_, error)) => {
+                in_time(self.parts.database.give_up_claims(&ids(&failed))).await?;
+                Err(error.clone().err().unwrap_or_default())
+            }
+        }
+    }
+
+    async fn publish_one(&self, message: &DelayedTask) -> Result<(), String> {
+        let Some(request) = request_of(message) else {
+            // Only a hand in the table makes it so. The task's row stays, and is listed as stuck.
+            tracing::error!(task.id = %message.id_task, "the delayed message of a task can't be read: it is given up");
+            return Ok(());
+        };
+        self.parts.broker.publish(publish_task(&request)).await.map_err(|error| error.to_string())
+    }
+
+    async fn until_next(&self) -> Duration {
+        match in_time(self.parts.database.next_due()).await {
+            Ok(Some(due_at)) => (due_at - self.parts.database.clock().now()).to_std().unwrap_or_default().min(LOOK),
+            Ok(None) | Err(_) => LOOK,
+        }
+    }
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, QueryError>>) -> Result<T, String> {
+    match timeout(PATIENCE, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("the database has not answered within {PATIENCE:?}")),
+    }
+}
+
+/// A task that has none is known by its own.
+fn new_id() -> ShortText {
+    ShortText::new(Uuid::now_v7().to_string()).expect("a UUID is a short text")
+}
+
+fn message(id: Uuid, request: &TaskRequest, due_at: DateTime<Utc>) -> DelayedTask {
+    DelayedTask {
+        id_task: id,
+        due_at,
+        claimed_until: None,
+        routing_key: request.routing_key.clone(),
+        task_name: request.task_name.to_string(),
+        payload: request.payload.as_str().to_owned(),
+        producer_app: request.producer_app.to_string(),
+        correlation_id: request.correlation_id.to_string(),
+        message_id: request.message_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+        reply_to: request.reply_to.as_ref().map(ToString::to_string),
+        traceparent: request.traceparent.clone(),
+        tracestate: request.tracestate.clone(),
+    }
+}
+
+fn request_of(message: &DelayedTask) -> Option<TaskRequest> {
+    Some(TaskRequest {
+        routing_key: message.routing_key.clone(),
+        task_name: message.task_name.parse().ok()?,
+        payload: message.payload.parse().ok()?,
+        producer_app: message.producer_app.parse().ok()?,
+        correlation_id: message.correlation_id.parse().ok()?,
+        message_id: Some(message.message_id.parse().ok()?),
+        reply_to: message.reply_to.as_deref().map(str::parse).transpose().ok()?,
+        attempt: Attempt::FIRST,
+        start: Start::AtOnce,
+        traceparent: message.traceparent.clone(),
+        tracestate: message.tracestate.clone(),
+    })
+}
