@@ -72,8 +72,10 @@ async fn a_task_is_executed_when_its_time_has_come_and_not_before() {
         assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 0));
         assert!(accepted.iter().any(|before| before.id == task.id), "the same rows");
     }
-    let delayed = tasks.iter().filter(|task| task.started_at.unwrap() - task.created_at >= TimeDelta::seconds(2));
-    assert!(delayed.count() >= 2);
+    // The row is made a moment after the message has come.
+    let after_two_seconds =
+        |task: &&TaskSummary| task.started_at.unwrap() - task.created_at >= TimeDelta::milliseconds(1_900);
+    assert!(tasks.iter().filter(after_two_seconds).count() >= 2, "{tasks:?}");
     assert_eq!(publisher.depth("tasks").await, 0);
 }
 
