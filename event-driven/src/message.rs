@@ -5,6 +5,7 @@
 //! still carries what could be told of the message.
 
 mod copy;
+mod death;
 mod error;
 mod event;
 mod field_table;
@@ -17,7 +18,8 @@ mod size;
 mod start;
 mod task;
 
-pub use copy::{dead_properties, first_routing_key, retry_properties};
+pub use copy::{dead_properties, first_routing_key, retry_properties, revived_properties};
+pub use death::Death;
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;
 pub use field_table::{HeaderError, field_table_to_json, json_to_field_table};

@@ -74,6 +74,8 @@ pub mod header {
     pub const ATTEMPT: &str = "x-attempt";
     /// Why the message was dead-lettered or is tried again.
     pub const ERROR: &str = "x-error";
+    /// When the message was dead-lettered: an AMQP timestamp.
+    pub const DEAD_AT: &str = "x-dead-at";
     /// The routing key with which a message was published first; on copies, which travel by the name of a queue.
     pub const ROUTING_KEY: &str = "x-routing-key";
     /// The property `user_id` of the message that a copy was made of. RabbitMQ refuses the property itself to a

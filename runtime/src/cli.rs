@@ -7,6 +7,8 @@ mod compile_component;
 mod completions;
 mod component;
 mod config;
+mod confirm;
+mod dead;
 mod dev;
 mod doctor;
 mod event;
@@ -61,6 +63,9 @@ enum Command {
     /// Publish tasks and read what became of them
     #[command(subcommand)]
     Task(task::Command),
+    /// Read dead letters, have them tried again, or throw them away
+    #[command(subcommand)]
+    Dead(dead::Command),
     /// Publish events and read which were stored
     #[command(subcommand)]
     Event(event::Command),
@@ -110,6 +115,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::execute(file, args).await,
         Command::Dev(args) => dev::execute(file, args).await,
         Command::Task(command) => task::execute(file, command).await,
+        Command::Dead(command) => dead::execute(file, command).await,
         Command::Event(command) => event::execute(file, command).await,
         Command::Component(command) => component::execute(file, command).await,
         Command::Token(command) => token::execute(command).map(|()| ExitCode::SUCCESS),

@@ -17,6 +17,7 @@ pub mod broker;
 pub mod cli;
 pub mod components;
 pub mod config;
+pub mod dead_letters;
 pub mod lifecycle;
 pub mod manifest;
 pub mod masked_url;

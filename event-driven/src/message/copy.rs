@@ -7,14 +7,17 @@
 //! - `x-death` and what belongs to it, on a retry: RabbitMQ drops a message that it takes to run in a circle; and
 //!   `x-delivery-count`, which RabbitMQ writes anew.
 
-use std::cmp::Reverse;
+use std::{
+    cmp::Reverse,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, LongString, ShortString},
 };
 
-use super::{ShortText, size::field_size};
+use super::{Death, ShortText, size::field_size};
 use crate::names::{Attempt, header};
 
 /// Longest error in a header: AMQP has all headers of a message in one frame, of 128 KiB by default.
@@ -52,7 +55,23 @@ pub fn dead_properties(
     error: &str,
     max_bytes: usize,
 ) -> BasicProperties {
-    with_notes(original, kept_headers(original, &[]), routing_key, error, max_bytes)
+    let mut headers = kept_headers(original, &[header::DEAD_AT]);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    headers.push((header::DEAD_AT, AMQPValue::Timestamp(now)));
+    with_notes(original, headers, routing_key, error, max_bytes)
+}
+
+/// The properties of a copy of a dead letter that goes back to the queue of work that it came from, as if it had just been
+/// published: nothing is left of its attempts and of its death. It travels by the name of the queue, so that the key that it
+/// was published with stands in a header.
+pub fn revived_properties(dead: &BasicProperties) -> BasicProperties {
+    let mut headers = kept_headers(dead, &DEATHS);
+    headers.retain(|(name, _)| ![header::ATTEMPT, header::ERROR, header::DEAD_AT, header::EXPIRATION].contains(name));
+    if !headers.iter().any(|(name, _)| *name == header::ROUTING_KEY) {
+        let key = Death::last(dead).and_then(|death| death.routing_key);
+        headers.extend(key.map(|key| (header::ROUTING_KEY, AMQPValue::LongString(key.into()))));
+    }
+    copied(dead).with_headers(table(headers))
 }
 
 type Headers<'a> = Vec<(&'a str, AMQPValue)>;
@@ -83,11 +102,15 @@ fn with_notes(
     headers.retain(|(name, _)| !notes.iter().any(|(note, _)| note == name));
     shrink(&mut headers, max_bytes.saturating_sub(size(&notes)));
     headers.extend(notes);
+    copied(original).with_headers(table(headers))
+}
+
+fn table(headers: Headers<'_>) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in headers {
         table.insert(ShortString::try_new(name).unwrap_or_default(), value);
     }
-    copied(original).with_headers(table)
+    table
 }
 
 /// Leaves out the largest headers until the rest fits into a frame: the message almost filled one before.
@@ -187,7 +210,32 @@ mod tests {
         assert_eq!(retry.app_id(), original.app_id());
         assert_eq!(names(&retry), ["a", "x-attempt", "x-error", "x-expiration", "x-routing-key", "x-user-id"]);
         let dead = dead_properties(&original, "k", "e", 100_000);
-        assert_eq!(names(&dead), ["a", "x-death", "x-error", "x-expiration", "x-routing-key", "x-user-id"]);
+        assert_eq!(
+            names(&dead),
+            ["a", "x-dead-at", "x-death", "x-error", "x-expiration", "x-routing-key", "x-user-id"]
+        );
+    }
+
+    #[test]
+    fn what_is_revived_knows_nothing_of_its_death() {
+        let original =
+            with_headers(&[("a", AMQPValue::Void), ("x-attempt", AMQPValue::LongInt(3))]).with_app_id("shop".into());
+        let dead = dead_properties(&original.with_expiration("60000".into()), "routing.task.run.a", "trap: x", 100_000);
+        let revived = revived_properties(&dead);
+        assert_eq!(names(&revived), ["a", "x-routing-key"]);
+        assert_eq!(first_routing_key("", "tasks", "tasks", &revived), "routing.task.run.a");
+        assert_eq!((revived.expiration(), revived.app_id().as_ref().map(ShortString::as_str)), (&None, Some("shop")));
+    }
+
+    #[test]
+    fn what_the_broker_has_dead_lettered_gets_its_key_back() {
+        let mut death = FieldTable::default();
+        let keys = vec![AMQPValue::LongString("routing.task.run.a".into())];
+        death.insert("routing-keys".into(), AMQPValue::FieldArray(keys.into()));
+        let dead = with_headers(&[("x-death", AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into()))]);
+        let revived = revived_properties(&dead);
+        assert_eq!(names(&revived), ["x-routing-key"]);
+        assert_eq!(first_routing_key("", "tasks", "tasks", &revived), "routing.task.run.a");
     }
 
     #[test]

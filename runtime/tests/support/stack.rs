@@ -218,6 +218,23 @@ impl TestPublisher {
         self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.expect("the queue is there");
     }
 
+    /// Waits until so many messages of a queue are ready.
+    pub(crate) async fn wait_for_depth(&self, queue: &str, messages: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.depth(queue).await != messages {
+            assert!(Instant::now() < deadline, "{queue} has {} messages, not {messages}", self.depth(queue).await);
+            // AMQP tells nobody that a queue has grown.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Declares a queue, as a service of another kind would.
+    pub(crate) async fn declare(&self, queue: &str) {
+        use event_driven::lapin::options::QueueDeclareOptions;
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        self.channel.queue_declare(queue.into(), options, FieldTable::default()).await.expect("it is declared");
+    }
+
     /// How many messages of a queue are ready.
     pub(crate) async fn depth(&self, queue: &str) -> u32 {
         use event_driven::lapin::options::QueueDeclareOptions;

@@ -1,0 +1,89 @@
+//! What a dead letter says, for a person.
+
+use chrono::{DateTime, Utc};
+use event_driven::{
+    lapin::{BasicProperties, types::ShortString},
+    message::{Death, field_table_to_json},
+};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// One dead letter.
+#[derive(Debug, Clone, Serialize)]
+pub struct Letter {
+    /// What it is named by here: made of what it says, so that copies have the same.
+    pub id: String,
+    /// The queue that it is in.
+    pub queue: String,
+    /// What kind of failure it was: an error class, or RabbitMQ's word (`expired`, `maxlen`, `rejected`, `delivery_limit`). None:
+    /// nothing tells how it came here, so it is not of warren or of a service.
+    pub class: Option<String>,
+    /// What happened.
+    pub reason: String,
+    /// When it was given up, as far as that is told.
+    pub died_at: Option<DateTime<Utc>>,
+    /// The key that it was published with.
+    pub routing_key: Option<String>,
+    /// The component that it asks for, if it is a task.
+    pub task_name: Option<String>,
+    /// Who published it.
+    pub producer_app: Option<String>,
+    /// What it belongs to.
+    pub correlation_id: Option<String>,
+    /// What its producer calls it.
+    pub message_id: Option<String>,
+    /// The length of its body in bytes.
+    pub size_bytes: usize,
+}
+
+impl Letter {
+    pub(super) fn read(queue: &str, properties: &BasicProperties, body: &[u8]) -> Self {
+        let death = Death::last(properties);
+        let reason = death.as_ref().map(|death| death.reason.clone()).unwrap_or_default();
+        let class = death.as_ref().map(|_| reason.split(':').next().unwrap_or_default().to_owned());
+        let text = |property: &Option<ShortString>| property.as_ref().map(|text| text.as_str().to_owned());
+        let header = |name: &str| {
+            let headers = properties.headers().as_ref().map(field_table_to_json)?;
+            headers.get(name).and_then(Value::as_str).map(str::to_owned)
+        };
+        Self {
+            id: id(properties, body),
+            queue: queue.to_owned(),
+            class,
+            reason,
+            died_at: death.as_ref().and_then(|death| death.at),
+            routing_key: death.and_then(|death| death.routing_key),
+            task_name: task_name(body),
+            producer_app: header("producer_app").or_else(|| text(properties.app_id())),
+            correlation_id: header("correlation_id").or_else(|| text(properties.correlation_id())),
+            message_id: text(properties.message_id()),
+            size_bytes: body.len(),
+        }
+    }
+
+    /// Whether nothing tells how it came here: it is kept, whatever is done with the others.
+    pub fn is_foreign(&self) -> bool {
+        self.class.is_none()
+    }
+}
+
+fn task_name(body: &[u8]) -> Option<String> {
+    /// The one member that matters here.
+    #[derive(serde::Deserialize)]
+    struct Body {
+        task_name: String,
+    }
+    serde_json::from_slice::<Body>(body).ok().map(|body| body.task_name)
+}
+
+/// Twelve digits of a hash over what stays the same when a message is delivered again.
+fn id(properties: &BasicProperties, body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for property in [properties.message_id(), properties.correlation_id(), properties.app_id()] {
+        hash.update(property.as_ref().map(ShortString::as_str).unwrap_or_default());
+        hash.update([0]);
+    }
+    hash.update(body);
+    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
