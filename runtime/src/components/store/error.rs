@@ -143,6 +143,14 @@ pub enum StoreError {
         /// Those that there are.
         known: String,
     },
+    /// The component has got another manifest than the one with which a file was checked.
+    #[error(
+        "component {name} has another manifest by now than the one that this file was checked with, by somebody else's push: nothing has changed; try again"
+    )]
+    OtherManifest {
+        /// The component.
+        name: TaskName,
+    },
     /// Others changed the same component each time that it was tried.
     #[error("component {name} was changed by others each of the {tries} times that it was tried; try again")]
     Contended {
@@ -174,6 +182,7 @@ impl StoreError {
             | Self::Store { .. }
             | Self::Slow { .. }
             | Self::Replaced { .. }
+            | Self::OtherManifest { .. }
             | Self::Contended { .. } => true,
             Self::Unsupported { .. }
             | Self::TooLarge { .. }

@@ -11,8 +11,9 @@ use crate::tls;
 /// How long a look at the store may take. The scan comes again, and someone at a terminal waits no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the reading of a component's file may take: the largest at 2 MiB a second.
-const READ_PATIENCE: Duration = Duration::from_secs(64);
+/// How long the reading of a component's file may take, the largest at 2 MiB a second; or the sending of a part of one, at
+/// 1 Mbit a second.
+const FILE_PATIENCE: Duration = Duration::from_secs(64);
 
 /// One store, and how it is named in errors.
 #[derive(Debug)]
@@ -62,11 +63,11 @@ impl Place {
     }
 
     /// The same for a file, which may be large.
-    pub(super) async fn read_in_time<T>(
+    pub(super) async fn in_time_for_file<T>(
         &self,
-        read: impl Future<Output = Result<T, StoreError>>,
+        transfer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.within(READ_PATIENCE, read).await
+        self.within(FILE_PATIENCE, transfer).await
     }
 
     async fn within<T>(
