@@ -36,7 +36,7 @@ impl Place {
         }
         let unsupported = || StoreError::Unsupported { url: url.into() };
         let parsed = Url::parse(url).map_err(|_| unsupported())?;
-        let prefix = variable_prefix(parsed.scheme()).ok_or_else(unsupported)?;
+        let prefix = variables_of(parsed.scheme()).ok_or_else(unsupported)?;
         // Its builder would take `TOKEN` or `ENDPOINT`, too, which are anybody's.
         let options = variables.filter(|(name, _)| name.starts_with(prefix));
         tls::install_ring();
@@ -101,7 +101,7 @@ fn directory_of(url: &str) -> Option<PathBuf> {
 }
 
 /// How the variables begin that each cloud's own tools read.
-fn variable_prefix(scheme: &str) -> Option<&'static str> {
+pub(super) fn variables_of(scheme: &str) -> Option<&'static str> {
     match scheme {
         "s3" | "s3a" => Some("AWS_"),
         "gs" => Some("GOOGLE_"),
