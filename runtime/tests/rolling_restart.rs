@@ -41,7 +41,7 @@ const LONGEST_GAP: Duration = Duration::from_secs(5);
 
 /// Every second one works for some time.
 fn task(n: usize) -> (&'static str, Value) {
-    if n % 2 == 0 { ("chaos_work", json!(50 + n % 250)) } else { ("chaos_quick", json!({})) }
+    if n.is_multiple_of(2) { ("chaos_work", json!(50 + n % 250)) } else { ("chaos_quick", json!({})) }
 }
 
 async fn completed(database: &Database) -> usize {

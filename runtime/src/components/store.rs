@@ -10,6 +10,7 @@
 
 mod blobs;
 mod change;
+mod cloud;
 mod error;
 mod index;
 mod leftovers;

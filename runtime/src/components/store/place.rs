@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use object_store::{ObjectStore, local::LocalFileSystem, parse_url_opts, prefix::PrefixStore};
+use object_store::{ObjectStore, local::LocalFileSystem};
 use url::Url;
 
-use super::StoreError;
+use super::{StoreError, cloud};
 use crate::tls;
 
 /// How long a look at the store may take. The scan comes again, and someone at a terminal waits no longer.
@@ -40,8 +40,8 @@ impl Place {
         // Its builder would take `TOKEN` or `ENDPOINT`, too, which are anybody's.
         let options = variables.filter(|(name, _)| name.starts_with(prefix));
         tls::install_ring();
-        let (objects, path) = parse_url_opts(&parsed, options).map_err(failed)?;
-        Ok(Self { objects: Arc::new(PrefixStore::new(objects, path)), url: url.into(), directory: None })
+        let objects = cloud::client(&parsed, options).map_err(failed)?;
+        Ok(Self { objects, url: url.into(), directory: None })
     }
 
     /// Makes the directory, if it is one.
