@@ -14,12 +14,18 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use chrono::Utc;
 use event_driven::{
     connection::{self, ConnectionSettings},
+    lapin::{
+        Connection,
+        options::{BasicConsumeOptions, QueueDeclareOptions},
+        types::FieldTable,
+    },
     message::{Start, TaskRequest},
     names::Attempt,
     publisher::{ConnectionPublisher, Publication, PublisherSettings},
@@ -96,10 +102,10 @@ impl Drop for Warren {
     }
 }
 
-async fn publisher(rabbitmq: &str) -> Result<(std::sync::Arc<event_driven::lapin::Connection>, ConnectionPublisher)> {
+async fn publisher(rabbitmq: &str) -> Result<(Arc<Connection>, ConnectionPublisher)> {
     let settings =
         ConnectionSettings { address: rabbitmq.parse()?, name: "bench".into(), timeout: Duration::from_secs(5) };
-    let connection = std::sync::Arc::new(connection::connect(&settings).await?);
+    let connection = Arc::new(connection::connect(&settings).await?);
     topology::apply(&connection, &topology::plan(&TopologySettings::default())).await?;
     let publisher = ConnectionPublisher::new(connection.clone(), &PublisherSettings::default()).await?;
     Ok((connection, publisher))
@@ -179,10 +185,6 @@ async fn burn_down(what: &str, count: usize, with_id: bool, rabbitmq: &str, post
 
 /// From the publish to the answer, which is given after the row is committed; beside so many guests that never end.
 async fn one_at_a_time(count: usize, endless: usize, rabbitmq: &str, postgres: &str) -> Result<()> {
-    use event_driven::lapin::{
-        options::{BasicConsumeOptions, QueueDeclareOptions},
-        types::FieldTable,
-    };
     let folder = tempfile::tempdir()?;
     fs::copy(components()?.join("echo.wasm"), folder.path().join("echo.wasm"))?;
     fs::write(folder.path().join("endless.wasm"), guest::guest("(loop (br 0)) (unreachable)"))?;
@@ -197,6 +199,25 @@ async fn one_at_a_time(count: usize, endless: usize, rabbitmq: &str, postgres: &
     while self::count(&database, "RUNNING").await? < endless {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+    let mut micros = answers_in(count, &connection, &publisher).await?;
+    micros.sort_unstable();
+    let at = |share: usize| micros.get((micros.len() - 1) * share / 100).copied().unwrap_or_default();
+    println!(
+        "one at a time beside {endless} guests that never end, publish to answer after commit: p50 {} µs, p99 {} µs",
+        at(50),
+        at(99)
+    );
+    // At once: those that never end would have their grace.
+    drop(warren);
+    println!(
+        "of it, from the delivery until the outcome is known (created_at to finished_at): {}",
+        in_runtime(&database).await?
+    );
+    Ok(())
+}
+
+/// Publishes one task after the other, each when the one before is answered; gives how long each took, in microseconds.
+async fn answers_in(count: usize, connection: &Connection, publisher: &ConnectionPublisher) -> Result<Vec<u128>> {
     let channel = connection.create_channel().await?;
     let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
@@ -214,22 +235,17 @@ async fn one_at_a_time(count: usize, endless: usize, rabbitmq: &str, postgres: &
             micros.push(started.elapsed().as_micros());
         }
     }
-    micros.sort_unstable();
-    let at = |share: usize| micros.get((micros.len() - 1) * share / 100).copied().unwrap_or_default();
-    println!(
-        "one at a time beside {endless} guests that never end, publish to answer after commit: p50 {} µs, p99 {} µs",
-        at(50),
-        at(99)
-    );
-    // At once: those that never end would have their grace.
-    drop(warren);
+    Ok(micros)
+}
+
+/// What the newest rows say.
+async fn in_runtime(database: &Database) -> Result<String> {
     let sql = "SELECT percentile_disc(array[0.5, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at) * 1e6) \
                ::text AS p FROM (SELECT * FROM task_store WHERE task_name = 'echo' ORDER BY created_at DESC LIMIT 200) AS newest";
     let connection = database.connection();
     let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
     let p: String = row.ok_or("no row")?.try_get("", "p")?;
-    println!("of it, from the delivery until the outcome is known (created_at to finished_at): p50, p99 = {p} µs");
-    Ok(())
+    Ok(format!("p50, p99 = {p} µs"))
 }
 
 /// Rows that were accepted before the start, as after a crash: `warren dev` takes them up.

@@ -4,6 +4,9 @@
 //! `cargo build -p warren` and `cargo run -p warren --example first_task -- [COMPONENTS]`, both with `--release` or both
 //! without. Needs the component `echo` (`make components`), and neither broker nor database.
 
+#[path = "support/execute.rs"]
+mod execute;
+
 use std::{
     error::Error,
     fs,
@@ -14,13 +17,12 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use execute::execute;
 use serde_json::json;
-use uuid::Uuid;
 use warren::{
     components::{ChildProcess, CompileCache, Compiler, ComponentStore, Components, Found, Keep, Place},
     config::Config,
-    outcome::Outcome,
-    sandbox::{Call, EngineSettings, Program, Sandbox, TaskInfo},
+    sandbox::{EngineSettings, Program, Sandbox},
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -29,6 +31,8 @@ const STACK: usize = 512 << 10;
 
 /// Of each component, in bytes.
 const SIZE: usize = 100_000;
+
+const PAYLOAD: &str = r#"{"n": 1}"#;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -118,7 +122,7 @@ impl Bench {
             let bytes = fs::read(self.components.join(format!("echo{number}.wasm")))?;
             let (_, component) = compiler.compile(bytes.into()).await?;
             let manifest = Config::default().to_bounds().without_manifest();
-            self.execute(Arc::new(self.sandbox.prepare(&component, manifest)?)).await?;
+            execute(&self.sandbox, Arc::new(self.sandbox.prepare(&component, manifest)?), PAYLOAD).await?;
             times.push(started.elapsed().as_secs_f64() * 1e3);
         }
         Ok(shown(times))
@@ -134,26 +138,10 @@ impl Bench {
                 Found::Broken(reason) | Found::Unavailable(reason) => return Err(reason.to_string().into()),
                 Found::Missing => return Err(name.into()),
             };
-            self.execute(program).await?;
+            execute(&self.sandbox, program, PAYLOAD).await?;
             times.push(started.elapsed().as_secs_f64() * 1e3);
         }
         Ok(shown(times))
-    }
-
-    async fn execute(&self, program: Arc<Program>) -> Result<()> {
-        let info = TaskInfo {
-            task_id: Uuid::nil(),
-            task_name: "echo".into(),
-            attempt: 0,
-            correlation_id: "c".into(),
-            producer_app: "p".into(),
-        };
-        let slot = self.sandbox.slot(&program).await.ok_or("the sandbox is stopped")?;
-        let call = Call { info, payload: r#"{"n": 1}"#.to_owned() };
-        match self.sandbox.execute(slot, program, call).await.outcome {
-            Outcome::Completed(_) => Ok(()),
-            other => Err(format!("{other:?}").into()),
-        }
     }
 
     /// From the start of the binary to the outcome of a task, asked for as soon as HTTP answers; in milliseconds.

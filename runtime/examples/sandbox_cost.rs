@@ -4,6 +4,8 @@
 //! `cargo run --release -p warren --example sandbox_cost -- [EXECUTIONS]`, or `make bench-sandbox`. Needs the component
 //! `echo` (`make components`), and neither broker nor database.
 
+#[path = "support/execute.rs"]
+mod execute;
 #[path = "../tests/support/guest.rs"]
 mod guest;
 
@@ -14,13 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use execute::execute;
 use tokio::runtime::Builder;
-use uuid::Uuid;
 use warren::{
     components::{Compiler, Place},
     config::Config,
-    outcome::Outcome,
-    sandbox::{Call, EngineSettings, Program, Sandbox, TaskInfo},
+    sandbox::{EngineSettings, Program, Sandbox},
 };
 use wasmtime::{
     Engine, Store,
@@ -136,7 +137,7 @@ async fn measure_sandbox(sandbox: &Arc<Sandbox>, program: &Arc<Program>, executi
     let (sandbox, program) = (sandbox.clone(), program.clone());
     measure(executions, move || {
         let (sandbox, program) = (sandbox.clone(), program.clone());
-        async move { execute(&sandbox, program).await }
+        async move { execute(&sandbox, program, PAYLOAD).await }
     })
     .await
 }
@@ -164,22 +165,6 @@ where
     Ok(started.elapsed().as_secs_f64() * 1e6 * THREADS as f64 / executions as f64)
 }
 
-async fn execute(sandbox: &Sandbox, program: Arc<Program>) -> Result<()> {
-    let info = TaskInfo {
-        task_id: Uuid::nil(),
-        task_name: "echo".into(),
-        attempt: 0,
-        correlation_id: "c".into(),
-        producer_app: "p".into(),
-    };
-    let slot = sandbox.slot(&program).await.ok_or("the sandbox is stopped")?;
-    let executed = sandbox.execute(slot, program, Call { info, payload: PAYLOAD.to_owned() }).await;
-    match executed.outcome {
-        Outcome::Completed(_) => Ok(()),
-        other => Err(format!("{other:?}").into()),
-    }
-}
-
 /// How long one takes that comes alone, and beside guests that compute for ever.
 async fn neighbours(sandbox: &Arc<Sandbox>, program: &Arc<Program>) -> Result<()> {
     println!("latency of one execution at a time, µs");
@@ -191,7 +176,7 @@ async fn neighbours(sandbox: &Arc<Sandbox>, program: &Arc<Program>) -> Result<()
     let looping = Arc::new(sandbox.prepare(&looping, manifest)?);
     for _ in 0..LOOPERS {
         let (sandbox, looping) = (sandbox.clone(), looping.clone());
-        tokio::spawn(async move { execute(&sandbox, looping).await });
+        tokio::spawn(async move { execute(&sandbox, looping, PAYLOAD).await });
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     println!("beside {LOOPERS} that never end       {}", latency(sandbox, program).await?);
@@ -203,7 +188,7 @@ async fn latency(sandbox: &Sandbox, program: &Arc<Program>) -> Result<String> {
     let mut times = Vec::new();
     for _ in 0..2000 {
         let started = Instant::now();
-        execute(sandbox, program.clone()).await?;
+        execute(sandbox, program.clone(), PAYLOAD).await?;
         times.push(started.elapsed().as_micros());
     }
     times.sort_unstable();

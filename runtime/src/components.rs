@@ -49,9 +49,6 @@ use self::{
     watch::Lane,
 };
 
-/// Files of components that are in memory at once: as many as are compiled by default, and as many that are read meanwhile.
-const READS: usize = 4;
-
 /// The components that can be executed, by name. `P` is what a component becomes when it is prepared for execution.
 pub struct Components<P> {
     inner: Arc<Inner<P>>,
@@ -63,8 +60,8 @@ pub struct Components<P> {
 pub type Link<P> = Box<dyn Fn(&wasmtime::component::Component) -> Result<P, String> + Send + Sync>;
 
 /// From the text of a component's manifest, if it has one, to what makes it executable. Called once for each version of a
-/// component: what has to outlive the code lives in the [`Link`].
-pub type Prepare<P> = Box<dyn Fn(Option<&str>) -> Result<Link<P>, String> + Send + Sync>;
+/// component, with its name: what has to outlive the code lives in the [`Link`]. Without a name where it is only checked.
+pub type Prepare<P> = Box<dyn Fn(Option<&TaskName>, Option<&str>) -> Result<Link<P>, String> + Send + Sync>;
 
 /// How components are kept.
 #[derive(Debug, Clone, Copy)]
@@ -143,13 +140,15 @@ impl<P: Send + Sync + 'static> Components<P> {
         prepare: Prepare<P>,
         keep: Keep,
     ) -> Result<Self, StoreError> {
+        // Beside those that are compiled, as many are read meanwhile.
+        let files = compiler.at_once().saturating_mul(2).min(Semaphore::MAX_PERMITS);
         let inner = Arc::new(Inner {
             store,
             compiler,
             prepare,
             keep,
             background: Semaphore::new(1),
-            reading: Semaphore::new(READS),
+            reading: Semaphore::new(files),
             known: RwLock::default(),
             begun: Instant::now(),
             new_arrived: Notify::new(),
@@ -182,7 +181,11 @@ impl<P: Send + Sync + 'static> Components<P> {
         let (listed, mut found) = (self.inner.wanted(name), Found::Missing);
         if let Some(entry) = &listed {
             if let Some(reason) = entry.missed() {
-                return Found::Unavailable(reason);
+                // The store is not asked again so soon; but what takes its place may be known already.
+                return match self.inner.newer(name, Some(entry)) {
+                    Some(coming) => self.inner.load(&coming, Asked::ByTask).await,
+                    None => Found::Unavailable(reason),
+                };
             }
             found = self.inner.load(entry, Asked::ByTask).await;
             if !matches!(found, Found::Unavailable(_)) {
@@ -195,11 +198,9 @@ impl<P: Send + Sync + 'static> Components<P> {
                 found => found,
             };
         }
-        match self.inner.newest(name) {
-            Some(entry) if !listed.is_some_and(|listed| Arc::ptr_eq(&listed, &entry)) => {
-                self.inner.load(&entry, Asked::ByTask).await
-            }
-            Some(_) | None => found,
+        match self.inner.newer(name, listed.as_ref()) {
+            Some(entry) => self.inner.load(&entry, Asked::ByTask).await,
+            None => found,
         }
     }
 
@@ -261,10 +262,11 @@ impl<P> Inner<P> {
         known.get(name).map(|known| known.current.clone())
     }
 
-    /// The entry that the store had last.
-    fn newest(&self, name: &TaskName) -> Option<Arc<Entry<P>>> {
+    /// The entry that the store had last, if it is another one than this.
+    fn newer(&self, name: &TaskName, than: Option<&Arc<Entry<P>>>) -> Option<Arc<Entry<P>>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(name).map(|known| known.newest().clone())
+        let newest = known.get(name)?.newest();
+        than.is_none_or(|than| !Arc::ptr_eq(than, newest)).then(|| newest.clone())
     }
 
     /// The time, as it is noted when something is used: microseconds.

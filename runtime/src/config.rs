@@ -331,9 +331,9 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        // What the clients of the broker and the database log is told by who handles it here.
+        // What the clients of the broker, the database and the store log is told by who handles it here.
         Self {
-            filter: "info,lapin=off,sea_orm_migration=warn,sqlx=warn,wasmtime_wasi_http=error".into(),
+            filter: "info,lapin=off,object_store=warn,sea_orm_migration=warn,sqlx=warn,wasmtime_wasi_http=error".into(),
             format: LogFormat::Text,
         }
     }

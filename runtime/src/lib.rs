@@ -14,6 +14,7 @@
 
 pub mod api;
 pub mod broker;
+mod causes;
 pub mod cli;
 pub mod components;
 pub mod config;

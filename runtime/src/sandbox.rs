@@ -18,6 +18,7 @@ mod imports;
 mod ledger;
 mod limiter;
 mod meter;
+mod places;
 mod prepare;
 mod program;
 mod running;
@@ -131,7 +132,8 @@ impl Sandbox {
         component: &wasmtime::component::Component,
         manifest: Manifest,
     ) -> Result<Program, ProgramError> {
-        Program::new(&self.linker, component, Arc::new(Terms::new(manifest)?))
+        let places = places::alone(manifest.limits.concurrency);
+        Program::new(&self.linker, component, Arc::new(Terms::new(manifest, places)?))
     }
 
     /// Waits for a place to execute `program` in. `None` once the sandbox was interrupted. Cancel-safe.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+#[path = "support/children.rs"]
+mod children;
 #[path = "support/guest.rs"]
 mod guest;
 #[path = "support/hostile.rs"]
@@ -11,6 +13,7 @@ mod hostile;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
+use children::children;
 use guest::guest;
 use hostile::{additions, around, component, custom, data, functions};
 use warren::{
@@ -77,6 +80,15 @@ async fn one_that_takes_the_compiler_more_memory_than_it_may_is_given_up() {
 }
 
 #[tokio::test]
+async fn one_that_does_not_even_fit_into_the_memory_of_its_compiler_is_given_up() {
+    // The compiler itself comes up with that; what is read needs twice its length, in steps.
+    let memory = ByteSize::mib(100);
+    let error = refused(CompileLimits { memory, ..limits() }, component(&[custom(48 << 20)])).await;
+    assert!(matches!(error, CompileError::Memory(limit) if limit == memory), "{error:?}");
+    assert!(!error.may_pass());
+}
+
+#[tokio::test]
 async fn one_that_becomes_more_code_than_it_may_is_refused() {
     let max_code = ByteSize::mib(1);
     let error = refused(CompileLimits { max_code, ..limits() }, around(functions(20_000, &additions(1)))).await;
@@ -124,12 +136,6 @@ async fn a_hundred_thousand_functions_and_bombs_of_data_and_custom_sections_are_
 async fn a_compilation_that_nobody_waits_for_is_killed() {
     let compiler = compiler(limits());
     let bytes = around(functions(100_000, &additions(40)));
-    let children = || {
-        let own = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path().join("children"));
-        own.filter_map(|file| std::fs::read_to_string(file).ok())
-            .flat_map(|pids| pids.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-            .collect::<Vec<_>>()
-    };
     let compiling = tokio::spawn(async move { compiler.compile(bytes.into()).await.map(drop) });
     while children().is_empty() {
         assert!(!compiling.is_finished(), "it was to take long");

@@ -9,6 +9,8 @@ mod guest;
 mod hostile;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/small_disk.rs"]
+mod small_disk;
 
 use std::{
     fs::{self, Permissions},
@@ -20,6 +22,7 @@ use std::{
 use bytesize::ByteSize;
 use guest::guest;
 use process::{PATIENCE, Process, warren};
+use small_disk::SmallDisk;
 use tempfile::TempDir;
 use warren::{
     components::{CompileCache, Compiler, Digest, Place},
@@ -120,6 +123,21 @@ async fn a_full_cache_loses_what_was_used_least_recently() {
     // A bound that was lowered holds from the start.
     CompileCache::open(&path, ByteSize(one)).unwrap();
     assert_eq!(files(&path).len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_compilations_and_nothing_else() {
+    let Some(disk) = SmallDisk::mount(1024) else { return };
+    let path = disk.path().join("compiled");
+    let compiler = compiler(&path, ROOM);
+    compiler.compile(numbered(1).into()).await.unwrap();
+    disk.fill("others");
+    compiler.compile(numbered(2).into()).await.unwrap();
+    assert_eq!(files(&path), [file_of(&path, &numbered(1)).unwrap()], "nothing is kept by halves");
+    assert!(compiler.cached(&Digest::of(&numbered(1))).await.is_some());
+    fs::remove_file(disk.path().join("others")).unwrap();
+    compiler.compile(numbered(2).into()).await.unwrap();
+    assert!(compiler.cached(&Digest::of(&numbered(2))).await.is_some());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+#[path = "support/children.rs"]
+mod children;
 #[path = "support/guest.rs"]
 mod guest;
 #[path = "support/hostile.rs"]
@@ -16,12 +18,13 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use children::children;
 use guest::guest;
 use hostile::{additions, around, functions};
 use warren::{
     components::{
-        ChildProcess, CompileCache, CompileLimits, Compiler, Component, ComponentStore, Components, Found, Keep,
-        Listed, Place, Upload,
+        ChildProcess, CompileCache, CompileLimits, Compiler, Component, ComponentStore, Components, Digest, Found,
+        Keep, Listed, Place, Upload,
     },
     config::Config,
     sandbox::{EngineSettings, Program, Sandbox},
@@ -232,6 +235,87 @@ async fn what_is_in_use_stays_while_what_follows_can_not_be_had() {
     while ready(&components, "work").await.digest == first.digest {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_had_does_not_keep_tasks_from_what_takes_its_place() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
+    let upload =
+        |body: &str| Upload { bytes: guest(body).into(), manifest: None, by: "me".into(), imports: Vec::new() };
+    let first = store.push(&name, upload("(unreachable)")).await.unwrap().record;
+    fs::write(folder.path().join("other.wasm"), guest("(unreachable)")).unwrap();
+    let keep = Keep { scan: Duration::from_millis(20), memory: CROWDED };
+    let components = load_and_scan(folder.path(), &sandbox, None, keep, limits()).await;
+    components.settled().await;
+    ready(&components, "work").await;
+    ready(&components, "other").await;
+    fs::write(folder.path().join(format!("blobs/{}.wasm", first.digest.hex())), "other bytes").unwrap();
+    assert!(
+        matches!(components.find(&name).await, Found::Unavailable(reason) if reason.contains("push the file again"))
+    );
+
+    // What looks at new versions in the background waits for this.
+    fs::write(folder.path().join("slow.wasm"), around(functions(100_000, &additions(40)))).unwrap();
+    while children().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let second = store.push(&name, upload("(drop (i32.const 1)) (unreachable)")).await.unwrap().record;
+    while !components.list().iter().any(|listed| listed.stored.digest() == Some(&second.digest)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(ready(&components, "work").await.digest, second.digest);
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn the_versions_of_a_component_share_its_places() {
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
+    let push = async |body: &str, concurrency: u32| {
+        let manifest = Some(format!("[limits]\nconcurrency = {concurrency}\n"));
+        let upload = Upload { bytes: guest(body).into(), manifest, by: "me".into(), imports: Vec::new() };
+        store.push(&name, upload).await.unwrap().record.digest
+    };
+    push("(unreachable)", 1).await;
+    let keep = Keep { scan: Duration::from_millis(20), memory: ROOMY };
+    let components = load_and_scan(folder.path(), &sandbox, None, keep, limits()).await;
+    let newest = async |digest: Digest| loop {
+        match ready(&components, "work").await {
+            found if found.digest == digest => return found,
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let first = ready(&components, "work").await;
+    let place = sandbox.slot(&first.program).await.unwrap();
+    let second = newest(push("(drop (i32.const 1)) (unreachable)", 1).await).await;
+    assert!(!second.program.has_place(), "one may run, and one does");
+    drop(place);
+    let _place = sandbox.slot(&second.program).await.unwrap();
+    let third = newest(push("(drop (i32.const 2)) (unreachable)", 2).await).await;
+    assert!(third.program.has_place(), "two may run");
+    components.stop().await;
+}
+
+#[tokio::test]
+async fn as_many_are_compiled_at_once_as_may_be() {
+    const AT_ONCE: usize = 6;
+    let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
+    let limits = CompileLimits { concurrency: AT_ONCE, ..limits() };
+    let components = Arc::new(load(folder.path(), &sandbox, None, ROOMY, limits).await);
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 0..AT_ONCE {
+        fs::write(folder.path().join(format!("slow{n}.wasm")), around(functions(100_000, &additions(40 + n)))).unwrap();
+        let components = components.clone();
+        asking.spawn(async move { components.find(&format!("slow{n}").parse().unwrap()).await });
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while children().len() < AT_ONCE {
+        assert!(Instant::now() < deadline && asking.try_join_next().is_none(), "{} at once", children().len());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    asking.shutdown().await;
     components.stop().await;
 }
 

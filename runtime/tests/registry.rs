@@ -18,8 +18,14 @@ mod process;
 mod rollback;
 #[path = "support/s3.rs"]
 mod s3;
+#[path = "registry/shadowed.rs"]
+mod shadowed;
 #[path = "support/stack.rs"]
 mod stack;
+#[path = "support/steady.rs"]
+mod steady;
+#[path = "registry/terminal.rs"]
+mod terminal;
 #[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 

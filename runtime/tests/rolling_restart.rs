@@ -13,6 +13,8 @@ mod guests;
 mod process;
 #[path = "support/stack.rs"]
 mod stack;
+#[path = "support/steady.rs"]
+mod steady;
 #[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
@@ -26,9 +28,9 @@ use std::{
 
 use process::Process;
 use sea_orm::{ConnectionTrait, Statement};
-use serde_json::json;
-use stack::{Stack, TestPublisher};
-use tokio::task::{JoinSet, block_in_place};
+use serde_json::{Value, json};
+use stack::Stack;
+use tokio::task::block_in_place;
 use warren::lifecycle::{Database, TaskFilter, TaskStatus};
 
 const PER_SECOND: u32 = 200;
@@ -37,24 +39,9 @@ const PER_SECOND: u32 = 200;
 /// other tests, too.
 const LONGEST_GAP: Duration = Duration::from_secs(5);
 
-/// Publishes until it is told to stop; every second task works for some time. Gives how many there were.
-async fn publish(publisher: TestPublisher, stop: Arc<AtomicBool>) -> usize {
-    let (publisher, mut publishing) = (Arc::new(publisher), JoinSet::new());
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
-    let mut n = 0;
-    while !stop.load(Ordering::Relaxed) {
-        pace.tick().await;
-        let publisher = publisher.clone();
-        publishing.spawn(async move {
-            let (name, payload) =
-                if n % 2 == 0 { ("chaos_work", json!(50 + n % 250)) } else { ("chaos_quick", json!({})) };
-            publisher.task(name, &payload, Some(&format!("m-{n}"))).await;
-        });
-        n += 1;
-        while publishing.try_join_next().is_some() {}
-    }
-    publishing.join_all().await;
-    n
+/// Every second one works for some time.
+fn task(n: usize) -> (&'static str, Value) {
+    if n.is_multiple_of(2) { ("chaos_work", json!(50 + n % 250)) } else { ("chaos_quick", json!({})) }
 }
 
 async fn completed(database: &Database) -> usize {
@@ -106,7 +93,7 @@ async fn a_rolling_restart_under_load_uses_up_no_attempt_and_leaves_no_gap() {
     let (patient, hasty) = ([("WARREN_SERVICE_GRACE", "30s")], [("WARREN_SERVICE_GRACE", "1ms")]);
     let (first, second) = (stack.start(&patient), stack.start(&hasty));
     let (done, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let publishing = tokio::spawn(publish(stack.publisher().await, done.clone()));
+    let publishing = tokio::spawn(steady::publish(stack.publisher().await, PER_SECOND, task, done.clone()));
     let watching = tokio::spawn(longest_gap(stack.database.clone(), seen.clone(), done.clone()));
     more(&seen, 300).await;
 

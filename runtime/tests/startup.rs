@@ -9,6 +9,8 @@ mod database;
 mod process;
 #[path = "../../event-driven/tests/support/proxy.rs"]
 mod proxy;
+#[path = "support/s3.rs"]
+mod s3;
 #[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
@@ -23,6 +25,7 @@ use database::TestDatabase;
 use process::{PATIENCE, Process, warren};
 use proxy::Proxy;
 use reqwest::StatusCode;
+use s3::S3;
 use serde_json::Value;
 use vhost::Vhost;
 
@@ -212,6 +215,43 @@ async fn servers_that_are_there_and_not_ready_are_waited_for() {
     assert!(warren.wait_for_line("waiting for the broker").contains("closed the connection during the handshake"));
     proxy.restore();
     warren.wait_for_line("ready; HTTP at");
+}
+
+/// `warren run` on what is there, with a store that speaks S3 at this port.
+fn service_with_store(vhost: &Vhost, database: &TestDatabase, port: u16) -> Command {
+    let mut command = service(&vhost.url(), &database.config.url);
+    command.args(["--components", "s3://components/here"]).envs(s3::variables(port));
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_not_there_yet_is_waited_for() {
+    let Some(server) = S3::start() else { return };
+    let (vhost, database) = (Vhost::create(), TestDatabase::postgres().await);
+    let (http, port) = (free_port(), free_port());
+    let mut command = service_with_store(&vhost, &database, port);
+    command.args(["--http-addr", &format!("127.0.0.1:{http}")]);
+    let mut warren = Process::spawn(command);
+    warren.wait_for_line("waiting for the components");
+    let told = parts(http).await;
+    assert_eq!((&told["database"], &told["broker"]), (&"ok".into(), &"ok".into()));
+    assert!(contains(&told["components"], "waiting: the store of components at s3://components/here"), "{told}");
+
+    let _s3 = Proxy::start_at(port, format!("127.0.0.1:{}", server.port())).await;
+    warren.wait_for_line("ready; HTTP at");
+    assert_eq!(warren.log().matches("waiting for the components").count(), 1, "{}", warren.log());
+    assert_eq!(ask(http, "/readyz").await.0, StatusCode::OK);
+    warren.signal("TERM");
+    assert!(warren.wait().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_come_is_told() {
+    let (vhost, database, port) = (Vhost::create(), TestDatabase::postgres().await, free_port());
+    let told = fail(service_with_store(&vhost, &database, port).env("WARREN_SERVICE_START_PATIENCE", "1s"));
+    assert!(!told.1.contains("backing off"), "what the client tries is not told line by line: {}", told.1);
+    let server = format!("http://127.0.0.1:{port}/");
+    assert_told(told, &["the store of components at s3://components/here", &server, "Connection refused", "AWS_"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,8 @@ mod fixture;
 mod outage;
 #[path = "support/s3.rs"]
 mod s3;
+#[path = "support/small_disk.rs"]
+mod small_disk;
 
 use fixture::Fixture;
 
@@ -19,6 +21,7 @@ async fn holds_its_promises(fixture: Fixture) {
     conformance::a_push_is_a_version_and_the_same_push_again_changes_nothing(&fixture).await;
     conformance::an_older_version_can_be_used_and_pushed_again(&fixture).await;
     conformance::the_manifest_belongs_to_the_version(&fixture).await;
+    conformance::a_file_is_not_paired_with_a_manifest_that_it_was_not_checked_with(&fixture).await;
     conformance::what_is_removed_is_gone_and_its_versions_stay(&fixture).await;
     conformance::pushes_of_one_name_at_once_lose_no_version(&fixture).await;
     conformance::readers_are_not_disturbed_by_writers_and_old_revisions_go(&fixture).await;

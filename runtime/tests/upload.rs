@@ -3,20 +3,32 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
+#[path = "upload/between.rs"]
+mod between;
 #[path = "upload/body.rs"]
 mod body;
 #[path = "upload/browser.rs"]
 mod browser;
 #[path = "support/database.rs"]
 mod database;
+#[path = "upload/full_disk.rs"]
+mod full_disk;
 #[path = "support/guest.rs"]
 mod guest;
+#[path = "upload/killed.rs"]
+mod killed;
+#[path = "upload/outage.rs"]
+mod outage;
 #[path = "support/process.rs"]
 mod process;
 #[path = "upload/pushed.rs"]
 mod pushed;
 #[path = "upload/runtimes.rs"]
 mod runtimes;
+#[path = "support/s3.rs"]
+mod s3;
+#[path = "support/small_disk.rs"]
+mod small_disk;
 #[path = "support/stack.rs"]
 mod stack;
 #[path = "upload/tokens.rs"]
@@ -24,7 +36,7 @@ mod tokens;
 #[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
-use std::{fs, io::Read, io::Write, net::TcpStream};
+use std::{fs, io::Read, io::Write, net::TcpStream, process::Command};
 
 use process::{PATIENCE, Process, compiled, warren};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -56,12 +68,18 @@ impl Site {
     fn start(file: &str, settings: &[(&str, &str)], args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("warren.toml"), file).unwrap();
-        let mut command = warren();
-        command.arg("dev").args(args).current_dir(folder.path()).env("WARREN_COMPONENTS_CACHE", compiled());
-        command.env("WARREN_RETRY_RETRIES", "0").envs(settings.iter().copied());
+        let mut command = dev(&folder);
+        command.args(args).envs(settings.iter().copied());
         warren::tls::install_ring();
         let http = Client::builder().no_proxy().build().unwrap();
         Self { folder, http, warren: Process::start(command) }
+    }
+
+    /// `kill -9`, and another one on what is left.
+    fn kill_and_restart(&mut self) {
+        self.warren.signal("KILL");
+        self.warren.wait();
+        self.warren = Process::start(dev(&self.folder));
     }
 
     /// A request, with [`TOKEN`].
@@ -101,6 +119,14 @@ impl Site {
         let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(left, Vec::<std::path::PathBuf>::new());
     }
+}
+
+/// `warren dev` in this folder.
+fn dev(folder: &TempDir) -> Command {
+    let mut command = warren();
+    command.arg("dev").current_dir(folder.path()).env("WARREN_COMPONENTS_CACHE", compiled());
+    command.env("WARREN_RETRY_RETRIES", "0");
+    command
 }
 
 /// The answer's status, and what it has: JSON, or nothing.

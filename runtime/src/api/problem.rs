@@ -145,7 +145,10 @@ impl From<StoreError> for Problem {
             StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             StoreError::NoManifest { .. } | StoreError::IndexTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             StoreError::Missing { .. } | StoreError::NoSuchVersion { .. } => StatusCode::NOT_FOUND,
-            StoreError::Twin { .. } | StoreError::Loose { .. } | StoreError::NoBlob { .. } => StatusCode::CONFLICT,
+            StoreError::Twin { .. }
+            | StoreError::Loose { .. }
+            | StoreError::NoBlob { .. }
+            | StoreError::OtherManifest { .. } => StatusCode::CONFLICT,
             StoreError::Unsupported { .. }
             | StoreError::WrongDigest { .. }
             | StoreError::Garbage { .. }

@@ -26,12 +26,13 @@ pub(super) struct Uploads {
     turn: Mutex<()>,
     largest: ByteSize,
     patience: Duration,
+    longest: Duration,
 }
 
 impl Uploads {
     /// So many at once, each of at most so many bytes, none standing still for longer than `patience`.
     pub(super) fn new(at_once: usize, largest: ByteSize, patience: Duration) -> Self {
-        Self { places: Semaphore::new(at_once), turn: Mutex::default(), largest, patience }
+        Self { places: Semaphore::new(at_once), turn: Mutex::default(), largest, patience, longest: LONGEST }
     }
 
     /// Reads the body of a request, and gives it to `then`, all in one of the places.
@@ -65,14 +66,11 @@ impl Uploads {
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Problem> {
-        let (mut stream, mut bytes, end) = (body.into_data_stream(), Vec::new(), Instant::now() + LONGEST);
+        let (mut stream, mut bytes, end) = (body.into_data_stream(), Vec::new(), Instant::now() + self.longest);
         loop {
             let patience = end.min(Instant::now() + self.patience);
             let Ok(chunk) = timeout_at(patience, stream.next()).await else {
-                let patience = humantime::format_duration(self.patience);
-                return Err(Problem::timeout(format!(
-                    "the upload stood still for {patience} (http.upload_patience) or took longer than 15min in all; nothing has changed"
-                )));
+                return Err(self.too_slow(patience == end));
             };
             match chunk {
                 None => return Ok(bytes.into()),
@@ -87,7 +85,39 @@ impl Uploads {
         }
     }
 
+    fn too_slow(&self, in_all: bool) -> Problem {
+        let (what, time, setting) = match in_all {
+            true => ("took longer than", self.longest, ""),
+            false => ("stood still for", self.patience, " (http.upload_patience)"),
+        };
+        let time = humantime::format_duration(time);
+        Problem::timeout(format!("the upload {what} {time}{setting}; nothing has changed"))
+    }
+
     fn too_large(&self) -> Problem {
         Problem::too_large(format!("a component has at most {} (setting components.max_size)", self.largest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_drips_without_standing_still_is_given_up_too() {
+        let patience = Duration::from_secs(3600);
+        let uploads = Uploads { longest: Duration::from_millis(200), ..Uploads::new(1, ByteSize::mib(1), patience) };
+        let drips = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b".")), ()))
+        });
+        let received = uploads.receive(&HeaderMap::new(), Body::from_stream(drips), async |_| Ok(())).await;
+        let told = serde_json::to_value(received.unwrap_err()).unwrap();
+        assert_eq!(
+            (&told["status"], told["detail"].as_str().unwrap()),
+            (&408.into(), "the upload took longer than 200ms; nothing has changed")
+        );
     }
 }

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
-    extract::{
-        Path, State,
-        rejection::{JsonRejection, PathRejection},
-    },
+    extract::{FromRequest, Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode},
 };
 use chrono::{DateTime, Utc};
@@ -174,11 +171,11 @@ pub(super) async fn make_current(
     State(service): State<Arc<Service>>,
     Extension(doors): Extension<Arc<Doors>>,
     name: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    body: Result<Json<CurrentBody>, JsonRejection>,
+    request: Request,
 ) -> Result<Json<SwitchedView>, Problem> {
-    let (writer, name) = doors.access.writer_of(&headers, service.parts().database.clock().now(), name)?;
-    let Json(CurrentBody { version }) = body?;
+    let (writer, name) = doors.access.writer_of(request.headers(), service.parts().database.clock().now(), name)?;
+    // Only now: of those who may not write, nothing is read.
+    let Json(CurrentBody { version }) = Json::from_request(request, &()).await?;
     let components = &service.parts().components;
     let switched = components.store().use_version(&name, version).await?;
     components.look_now();

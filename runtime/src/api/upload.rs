@@ -67,8 +67,8 @@ pub(super) struct PushedView {
     (status = 400, description = "the upload was cut off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
     (status = 401, description = "there is no token, or none that is good", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "the token is not good for this, or nobody may write", body = Problem, content_type = "application/problem+json"),
-    (status = 408, description = "it stood still for too long", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "a component's name differs from this one only in case", body = Problem, content_type = "application/problem+json"),
+    (status = 408, description = "it stood still for too long, or took more than 15 minutes", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "a component's name differs from this one only in case; or it brings no manifest, and somebody else has just pushed another one: try again", body = Problem, content_type = "application/problem+json"),
     (status = 413, description = "it is larger than a component may be", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "no runtime could execute it, or its digest is another", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "the store does not take it now, or too many are uploaded at once", body = Problem, content_type = "application/problem+json"),
@@ -90,9 +90,9 @@ pub(super) async fn upload(
         .uploads
         .receive(&headers, body, async |bytes| {
             ensure_digest(&bytes, expected).await?;
-            let imports = check(&service, &doors.uploads, &name, bytes.clone(), given.as_deref()).await?;
+            let (imports, kept) = check(&service, &doors.uploads, &name, bytes.clone(), given.as_deref()).await?;
             let upload = Upload { bytes, manifest: given, by: writer.name().to_owned(), imports };
-            Ok(service.parts().components.store().push(&name, upload).await?)
+            Ok(service.parts().components.store().push_checked(&name, upload, kept.as_deref()).await?)
         })
         .await?;
     service.parts().components.look_now();
@@ -112,14 +112,14 @@ async fn ensure_digest(bytes: &Bytes, expected: Option<Digest>) -> Result<(), Pr
 }
 
 /// Does what a runtime does when it finds the file: with the manifest that came with it, or the one that stays. Gives what
-/// it imports.
+/// it imports, and the manifest that stays.
 async fn check(
     service: &Service,
     uploads: &Uploads,
     name: &TaskName,
     bytes: Bytes,
     manifest: Option<&str>,
-) -> Result<Vec<String>, Problem> {
+) -> Result<(Vec<String>, Option<String>), Problem> {
     let components = &service.parts().components;
     let kept = match manifest {
         Some(_) => None,
@@ -137,7 +137,7 @@ async fn check(
             Problem::unprocessable(format!("{name} can't be a component of warren: {refused}"))
         }
     })?;
-    Ok(checked.imports)
+    Ok((checked.imports, kept))
 }
 
 /// The manifest that comes with a component. A header: it is there before the body, and the body is the file as it is.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     api::Starting,
-    broker,
+    broker, causes,
     components::StoreError,
     lifecycle::{self, Database},
 };
@@ -37,7 +37,7 @@ impl Patience {
         part: &'static str,
         attempt: impl AsyncFn() -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let (mut backoff, mut told) = (Backoff::starting_at(FIRST_PAUSE), String::new());
+        let (mut backoff, mut told) = (Backoff::starting_at(FIRST_PAUSE), None);
         loop {
             let error = match attempt().await {
                 Ok(reached) => {
@@ -50,12 +50,14 @@ impl Patience {
             if left.is_zero() || !is_outage(&error) {
                 return Err(error);
             }
-            let reason = format!("{error:#}");
-            if reason != told {
+            // What lies above it may count tries and tell times, which are others each time.
+            let cause = Some(error.root_cause().to_string());
+            if cause != told {
+                let reason = causes::told(error.as_ref());
                 let seconds = left.as_secs().max(1);
                 self.starting.report(part, format!("waiting: {reason}"));
                 tracing::warn!("waiting for the {part}, for {seconds} s at most: {reason}");
-                told = reason;
+                told = cause;
             }
             sleep(backoff.pause().min(left)).await;
         }

@@ -44,7 +44,7 @@ pub async fn check<P>(
     bytes: Bytes,
     manifest: Option<&str>,
 ) -> Result<Checked, Refused> {
-    let link = prepare(manifest).map_err(Refused::Unfit)?;
+    let link = prepare(None, manifest).map_err(Refused::Unfit)?;
     let size = bytes.len() as u64;
     let (digest, component) = compiler.compile(bytes).await?;
     link(&component).map_err(Refused::Unfit)?;

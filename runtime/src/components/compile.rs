@@ -43,6 +43,15 @@ pub enum Place {
     InProcess,
 }
 
+impl Place {
+    fn at_once(&self) -> usize {
+        match self {
+            Self::Child(child) => child.limits().concurrency.max(1),
+            Self::InProcess => Semaphore::MAX_PERMITS,
+        }
+    }
+}
+
 /// Files that are read from the cache at once.
 const LOADS: usize = 4;
 
@@ -120,18 +129,19 @@ impl CompileError {
 impl Compiler {
     /// A compiler for `engine`, which compiles at `place`; without a cache it compiles everything at each start.
     pub fn new(engine: Engine, place: Place, cache: Option<CompileCache>) -> Self {
-        let at_once = match &place {
-            Place::Child(child) => child.limits().concurrency.max(1),
-            Place::InProcess => Semaphore::MAX_PERMITS,
-        };
         Self {
             key: EngineKey::of(&engine),
             engine,
+            at_once: Arc::new(Semaphore::new(place.at_once())),
             place,
             cache,
-            at_once: Arc::new(Semaphore::new(at_once)),
             loads: Arc::new(Semaphore::new(LOADS)),
         }
+    }
+
+    /// How many are compiled at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.place.at_once()
     }
 
     /// Compiles a file, or takes what was compiled of the same bytes before. Dropping this ends the compilation.

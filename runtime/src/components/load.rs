@@ -131,7 +131,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
             Err(error @ StoreError::NoManifest { .. }) => return Err(Trouble::of_manifest(error.to_string())),
             Err(error) => return Err(Trouble::of_store("its manifest", &error)),
         };
-        (self.prepare)(text.as_deref()).map_err(Trouble::of_manifest)
+        (self.prepare)(Some(&stored.name), text.as_deref()).map_err(Trouble::of_manifest)
     }
 
     async fn compile(

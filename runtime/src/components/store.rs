@@ -10,8 +10,10 @@
 
 mod blobs;
 mod change;
+mod cloud;
 mod error;
 mod index;
+mod leftovers;
 mod loose;
 mod place;
 mod revise;
@@ -209,8 +211,8 @@ impl ComponentStore {
     /// If it is not what was pushed ([`StoreError::WrongDigest`]), is gone, too large or was replaced, or can't be read.
     pub async fn read(&self, stored: &Stored) -> Result<Bytes, StoreError> {
         match &stored.source {
-            Source::Version(record) => self.place.read_in_time(self.place.read_blob(&stored.name, record)).await,
-            Source::Loose(loose) => self.place.read_in_time(self.place.read_loose(&stored.name, &loose.file)).await,
+            Source::Version(record) => self.place.in_time_for_file(self.place.read_blob(&stored.name, record)).await,
+            Source::Loose(loose) => self.place.in_time_for_file(self.place.read_loose(&stored.name, &loose.file)).await,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use event_driven::names::Service;
+use event_driven::names;
+use humantime::format_duration;
 
-use super::{Config, tokens};
+use super::{Broker, Components, Config, Database, Http, Retry, Sandbox, Service, Topology, tokens};
+use crate::manifest::Limits;
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for longer than this (`consumer_timeout`, 30 minutes
 /// by default), and gives the delivery to another one: a longer task would be executed again and again.
@@ -53,119 +55,160 @@ impl Config {
 
     /// Everything that is wrong with these settings, a sentence each.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut require = |holds: bool, problem: String| {
-            if !holds {
-                problems.push(problem);
-            }
-        };
-        let Self { service, broker, topology, database, components, sandbox, limits, ceiling, retry, http, .. } = self;
-        if let Err(error) = Service::new(&service.name) {
-            require(false, format!("service.name: {error}"));
+        let mut problems = Problems::default();
+        problems.of_service(&self.service);
+        problems.of_broker(&self.broker);
+        problems.of_topology(&self.topology);
+        problems.of_database(&self.database);
+        problems.of_components(&self.components);
+        problems.of_sandbox(&self.sandbox);
+        problems.of_limits(&self.limits, &self.ceiling);
+        problems.of_retry(&self.retry);
+        problems.of_http(&self.http);
+        problems.0
+    }
+}
+
+/// What is wrong with each section.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn require(&mut self, holds: bool, problem: String) {
+        if !holds {
+            self.0.push(problem);
         }
-        require(
+    }
+
+    fn of_service(&mut self, service: &Service) {
+        if let Err(error) = names::Service::new(&service.name) {
+            self.0.push(format!("service.name: {error}"));
+        }
+        self.require(
             service.lease >= SHORTEST_LEASE,
             format!(
                 "service.lease is {}, it takes at least {}: a sign of life is given five times as often",
-                humantime::format_duration(service.lease),
-                humantime::format_duration(SHORTEST_LEASE)
+                format_duration(service.lease),
+                format_duration(SHORTEST_LEASE)
             ),
         );
-        require(broker.channels >= 1, "broker.channels is 0, it takes at least 1".into());
-        require(
+    }
+
+    fn of_broker(&mut self, broker: &Broker) {
+        self.require(broker.channels >= 1, "broker.channels is 0, it takes at least 1".into());
+        self.require(
             broker.prefetch >= broker.channels,
             format!(
                 "broker.prefetch is {}, it takes at least one for each of {} channels (broker.channels)",
                 broker.prefetch, broker.channels
             ),
         );
-        if let Some(key) = topology.task_keys.iter().find(|key| key.len() > MAX_ROUTING_KEY) {
-            require(
-                false,
-                format!("topology.task_keys has a key of {} bytes, AMQP allows {MAX_ROUTING_KEY}", key.len()),
-            );
-        }
-        require(
-            database.max_connections >= 4,
-            format!(
-                "database.max_connections is {}, it takes at least 4: two write, one gives signs of life, one reads",
-                database.max_connections
-            ),
-        );
-        require(!database.statement_timeout.is_zero(), "database.statement_timeout is 0".into());
-        require(!components.url.is_empty(), "components.url is empty, it takes a directory".into());
-        require(
-            COMPONENT_SIZES.contains(&components.max_size.as_u64()),
-            format!("components.max_size is {}, it goes from 1 KiB to 128 MiB", components.max_size),
-        );
-        require(
-            components.memory >= LEAST_CODE,
-            format!("components.memory is {}, it takes at least {LEAST_CODE}", components.memory),
-        );
-        require(
-            COMPILE_TIMES.contains(&components.compile_time.as_secs()) && components.compile_time.subsec_nanos() == 0,
-            format!(
-                "components.compile_time is {}, it goes from 1s to 1h, in whole seconds",
-                humantime::format_duration(components.compile_time)
-            ),
-        );
-        require(
-            components.compile_memory >= LEAST_COMPILE_MEMORY,
-            format!(
-                "components.compile_memory is {}, it takes at least {LEAST_COMPILE_MEMORY}: the compiler itself needs some",
-                components.compile_memory
-            ),
-        );
-        require(
-            (1..=64).contains(&components.compile_concurrency),
-            format!("components.compile_concurrency is {}, it goes from 1 to 64", components.compile_concurrency),
-        );
-        require(components.scan >= Duration::from_millis(10), "components.scan is below 10ms".into());
-        require(
-            (1..=10_000).contains(&sandbox.concurrency),
-            format!("sandbox.concurrency is {}, it goes from 1 to 10,000", sandbox.concurrency),
-        );
-        require(
-            STACKS.contains(&sandbox.stack.as_u64()),
-            format!("sandbox.stack is {}, it goes from 64 KiB to 16 MiB", sandbox.stack),
-        );
-        for name in limits.impossible() {
-            require(false, format!("limits.{name} is 0: nothing could be executed"));
-        }
-        for name in limits.above(ceiling) {
-            require(false, format!("limits.{name} is above ceiling.{name}: raise that, too"));
-        }
-        require(
-            ceiling.timeout.saturating_add(SLOT_PATIENCE + SETTLING) < CONSUMER_TIMEOUT,
-            format!(
-                "ceiling.timeout is {}, and a task may wait for {} before it begins and be settled for {}: together they have \
-                 to be below 30min, or RabbitMQ takes the delivery back (consumer_timeout)",
-                humantime::format_duration(ceiling.timeout),
-                humantime::format_duration(SLOT_PATIENCE),
-                humantime::format_duration(SETTLING)
-            ),
-        );
-        require(
+        self.require(
             broker.memory >= broker.max_body,
             format!(
                 "broker.memory is {}, less than one message may have (broker.max_body, {})",
                 broker.memory, broker.max_body
             ),
         );
-        require(
+    }
+
+    fn of_topology(&mut self, topology: &Topology) {
+        if let Some(key) = topology.task_keys.iter().find(|key| key.len() > MAX_ROUTING_KEY) {
+            let length = key.len();
+            self.0.push(format!("topology.task_keys has a key of {length} bytes, AMQP allows {MAX_ROUTING_KEY}"));
+        }
+    }
+
+    fn of_database(&mut self, database: &Database) {
+        self.require(
+            database.max_connections >= 4,
+            format!(
+                "database.max_connections is {}, it takes at least 4: two write, one gives signs of life, one reads",
+                database.max_connections
+            ),
+        );
+        self.require(!database.statement_timeout.is_zero(), "database.statement_timeout is 0".into());
+    }
+
+    fn of_components(&mut self, components: &Components) {
+        self.require(!components.url.is_empty(), "components.url is empty, it takes a directory".into());
+        self.require(
+            COMPONENT_SIZES.contains(&components.max_size.as_u64()),
+            format!("components.max_size is {}, it goes from 1 KiB to 128 MiB", components.max_size),
+        );
+        self.require(
+            components.memory >= LEAST_CODE,
+            format!("components.memory is {}, it takes at least {LEAST_CODE}", components.memory),
+        );
+        self.require(
+            COMPILE_TIMES.contains(&components.compile_time.as_secs()) && components.compile_time.subsec_nanos() == 0,
+            format!(
+                "components.compile_time is {}, it goes from 1s to 1h, in whole seconds",
+                format_duration(components.compile_time)
+            ),
+        );
+        self.require(
+            components.compile_memory >= LEAST_COMPILE_MEMORY,
+            format!(
+                "components.compile_memory is {}, it takes at least {LEAST_COMPILE_MEMORY}: the compiler itself needs some",
+                components.compile_memory
+            ),
+        );
+        self.require(
+            (1..=64).contains(&components.compile_concurrency),
+            format!("components.compile_concurrency is {}, it goes from 1 to 64", components.compile_concurrency),
+        );
+        self.require(components.scan >= Duration::from_millis(10), "components.scan is below 10ms".into());
+    }
+
+    fn of_sandbox(&mut self, sandbox: &Sandbox) {
+        self.require(
+            (1..=10_000).contains(&sandbox.concurrency),
+            format!("sandbox.concurrency is {}, it goes from 1 to 10,000", sandbox.concurrency),
+        );
+        self.require(
+            STACKS.contains(&sandbox.stack.as_u64()),
+            format!("sandbox.stack is {}, it goes from 64 KiB to 16 MiB", sandbox.stack),
+        );
+    }
+
+    fn of_limits(&mut self, limits: &Limits, ceiling: &Limits) {
+        for name in limits.impossible() {
+            self.0.push(format!("limits.{name} is 0: nothing could be executed"));
+        }
+        for name in limits.above(ceiling) {
+            self.0.push(format!("limits.{name} is above ceiling.{name}: raise that, too"));
+        }
+        self.require(
+            ceiling.timeout.saturating_add(SLOT_PATIENCE + SETTLING) < CONSUMER_TIMEOUT,
+            format!(
+                "ceiling.timeout is {}, and a task may wait for {} before it begins and be settled for {}: together they have \
+                 to be below 30min, or RabbitMQ takes the delivery back (consumer_timeout)",
+                format_duration(ceiling.timeout),
+                format_duration(SLOT_PATIENCE),
+                format_duration(SETTLING)
+            ),
+        );
+        self.require(
             ceiling.memory.as_u64() <= MAX_MEMORY,
             format!("ceiling.memory is {}, a guest can have 4 GiB at most", ceiling.memory),
         );
-        require(
+    }
+
+    fn of_retry(&mut self, retry: &Retry) {
+        self.require(
             retry.retries <= MAX_RETRIES,
             format!("retry.retries is {}, it goes from 0 to {MAX_RETRIES}", retry.retries),
         );
-        require(!retry.delay.is_zero(), "retry.delay is 0".into());
-        require((1..=64).contains(&http.uploads), format!("http.uploads is {}, it goes from 1 to 64", http.uploads));
-        require(!http.upload_patience.is_zero(), "http.upload_patience is 0".into());
-        for problem in tokens::problems(&http.tokens) {
-            require(false, problem);
-        }
-        problems
+        self.require(!retry.delay.is_zero(), "retry.delay is 0".into());
+    }
+
+    fn of_http(&mut self, http: &Http) {
+        self.require(
+            (1..=64).contains(&http.uploads),
+            format!("http.uploads is {}, it goes from 1 to 64", http.uploads),
+        );
+        self.require(!http.upload_patience.is_zero(), "http.upload_patience is 0".into());
+        self.0.extend(tokens::problems(&http.tokens));
     }
 }

@@ -29,7 +29,7 @@ pub struct Program {
 pub(super) struct Terms {
     manifest: Manifest,
     granted: Granted,
-    /// Executions that may be begun.
+    /// Executions that may be begun; other versions of the component may take some of them.
     places: Arc<Semaphore>,
 }
 
@@ -76,8 +76,7 @@ impl Terms {
     ///
     /// # Errors
     /// If one can't be had.
-    pub(super) fn new(manifest: Manifest) -> Result<Self, SecretError> {
-        let places = Arc::new(Semaphore::new(manifest.limits.concurrency as usize));
+    pub(super) fn new(manifest: Manifest, places: Arc<Semaphore>) -> Result<Self, SecretError> {
         let granted = Granted::new(&manifest)?;
         Ok(Self { manifest, granted, places })
     }

@@ -7,12 +7,13 @@ use tempfile::TempDir;
 
 use crate::{answering, process::warren, run, succeed};
 
-struct Author {
-    folder: TempDir,
+/// Someone in a folder with two components and a store.
+pub(crate) struct Author {
+    pub(crate) folder: TempDir,
 }
 
 impl Author {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (file, text) in [("one.wasm", "one"), ("two.wasm", "two")] {
             fs::write(folder.path().join(file), answering(text)).unwrap();
@@ -20,7 +21,7 @@ impl Author {
         Self { folder }
     }
 
-    fn component(&self, args: &[&str]) -> Command {
+    pub(crate) fn component(&self, args: &[&str]) -> Command {
         let mut command = warren();
         command.current_dir(self.folder.path()).env("USER", "author").arg("component").args(args);
         command

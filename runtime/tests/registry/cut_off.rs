@@ -11,6 +11,7 @@ use warren::components::{ComponentStore, Digest};
 
 use crate::{
     answering,
+    guest::padded,
     process::{PATIENCE, warren},
     s3::{Gate, S3},
     succeed,
@@ -65,21 +66,4 @@ async fn a_push_that_is_killed_half_way_through_the_file_has_changed_nothing() {
     succeed(&mut push(&file, server.variables()));
     let stored = store.list().await.unwrap().remove(0);
     assert_eq!(store.read(&stored).await.unwrap(), bytes);
-}
-
-/// The same component with a custom section of that size behind it.
-fn padded(mut component: Vec<u8>, size: u32) -> Vec<u8> {
-    let leb = |mut n: u32, out: &mut Vec<u8>| loop {
-        let byte = u8::try_from(n & 0x7f).unwrap();
-        n >>= 7;
-        if n == 0 {
-            return out.push(byte);
-        }
-        out.push(byte | 0x80);
-    };
-    component.push(0);
-    leb(size + 2, &mut component);
-    component.extend_from_slice(b"\x01p");
-    component.resize(component.len() + usize::try_from(size).unwrap(), b'p');
-    component
 }

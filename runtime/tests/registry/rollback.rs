@@ -12,7 +12,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::block_in_place;
 use warren::{
     components::Digest,
     lifecycle::{TaskFilter, TaskStatus},
@@ -22,7 +22,8 @@ use crate::{
     answering,
     process::{PATIENCE, warren},
     s3::S3,
-    stack::{Stack, TestPublisher},
+    stack::Stack,
+    steady::publish,
     succeed,
 };
 
@@ -32,21 +33,6 @@ const ROUNDS: usize = 5;
 
 /// Longer than a scan, the reading of the file and its compilation on a machine that does other things, too.
 const SECONDS: Duration = Duration::from_secs(10);
-
-async fn publish(publisher: TestPublisher, stop: Arc<AtomicBool>) -> usize {
-    let (publisher, mut publishing) = (Arc::new(publisher), JoinSet::new());
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
-    let mut n = 0;
-    while !stop.load(Ordering::Relaxed) {
-        pace.tick().await;
-        let publisher = publisher.clone();
-        publishing.spawn(async move { publisher.task("work", &json!({}), Some(&format!("m-{n}"))).await });
-        n += 1;
-        while publishing.try_join_next().is_some() {}
-    }
-    publishing.join_all().await;
-    n
-}
 
 /// Waits until both runtimes have executed that file in a task that began after `since`; gives how long that took.
 async fn both_execute(stack: &Stack, digest: &Digest, since: DateTime<Utc>, clock: Instant) -> Duration {
@@ -87,7 +73,7 @@ async fn rolls_back_under_load(variables: Vec<(String, String)>, url: Option<&st
     settings.push(("WARREN_COMPONENTS_URL", &url));
     let _runtimes = block_in_place(|| [stack.start(&settings), stack.start(&settings)]);
     let done = Arc::new(AtomicBool::new(false));
-    let publishing = tokio::spawn(publish(stack.publisher().await, done.clone()));
+    let publishing = tokio::spawn(publish(stack.publisher().await, PER_SECOND, |_| ("work", json!({})), done.clone()));
     both_execute(&stack, &first, DateTime::UNIX_EPOCH, Instant::now()).await;
 
     let (since, clock) = component(&["push", "two.wasm", "--name", "work"]);

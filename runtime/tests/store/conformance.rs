@@ -90,6 +90,28 @@ pub(crate) async fn the_manifest_belongs_to_the_version(fixture: &Fixture) {
     assert!(matches!(told, StoreError::NoManifest { .. }), "{told}");
 }
 
+pub(crate) async fn a_file_is_not_paired_with_a_manifest_that_it_was_not_checked_with(fixture: &Fixture) {
+    let place = fixture.fresh();
+    let (store, work, loose) = (place.open(), name("work"), name("loose"));
+    store.push(&work, upload("one", Some("[limits]"))).await.unwrap();
+    place.put("loose.wasm", b"by hand").await;
+    place.put("loose.toml", b"[limits]").await;
+    for name in [&work, &loose] {
+        for checked_with in [None, Some("[grants]")] {
+            let told = store.push_checked(name, upload("two", None), checked_with).await.unwrap_err();
+            assert!(matches!(told, StoreError::OtherManifest { .. }) && told.may_pass(), "{told}");
+        }
+    }
+    assert_eq!(store.versions(&work).await.unwrap().unwrap().all.len(), 1);
+    assert_eq!(store.versions(&loose).await.unwrap(), None);
+    for name in [&work, &loose] {
+        let kept = store.push_checked(name, upload("two", None), Some("[limits]")).await.unwrap();
+        assert_eq!(kept.record.manifest.as_deref(), Some("[limits]"));
+    }
+    let given = store.push_checked(&work, upload("two", Some("[grants]")), None).await.unwrap();
+    assert_eq!(given.record.manifest.as_deref(), Some("[grants]"), "one that brings its own keeps none");
+}
+
 pub(crate) async fn what_is_removed_is_gone_and_its_versions_stay(fixture: &Fixture) {
     let place = fixture.fresh();
     let (store, work) = (place.open(), name("work"));

@@ -1,12 +1,13 @@
 //! A store that is gone, hangs or is full, and one that can't keep what is asked of it.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, time::Duration};
 
 use warren::components::{ComponentStore, StoreError};
 
 use crate::{
     fixture::{Fixture, push, upload},
     s3::{Gate, S3},
+    small_disk::SmallDisk,
 };
 
 #[tokio::test]
@@ -51,33 +52,10 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (work.await, start.elapsed())
 }
 
-/// A file system of 256 KiB, for as long as this lives.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    fn mount(path: &'a Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(path).status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(path));
-        }
-        eprintln!("SKIPPED: a small disk can't be mounted; root can do it");
-        assert!(std::env::var_os("WARREN_TEST_STRICT").is_none(), "a small disk can't be mounted");
-        None
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        // At worst it stays until the machine is started again.
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_refuses_a_push_and_keeps_what_is_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(_disk) = SmallDisk::mount(folder.path()) else { return };
-    let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
+    let Some(disk) = SmallDisk::mount(256) else { return };
+    let store = ComponentStore::open(disk.path().to_str().unwrap()).unwrap();
     push(&store, "work", b"one").await;
     for size in [300 << 10, 12 << 20] {
         let told = store.push(&"work".parse().unwrap(), upload(vec![1; size], None)).await.unwrap_err();

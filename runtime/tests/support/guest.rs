@@ -86,3 +86,20 @@ pub fn answer(offset: u32, length: u32) -> String {
          (i32.store (i32.const 24) (i32.const {length})) (i32.const 16)"
     )
 }
+
+/// The same component with a section of that size behind it, which nobody reads.
+pub fn padded(mut component: Vec<u8>, size: u32) -> Vec<u8> {
+    let leb = |mut n: u32, out: &mut Vec<u8>| loop {
+        let byte = u8::try_from(n & 0x7f).expect("seven bits");
+        n >>= 7;
+        if n == 0 {
+            return out.push(byte);
+        }
+        out.push(byte | 0x80);
+    };
+    component.push(0);
+    leb(size + 2, &mut component);
+    component.extend_from_slice(b"\x01p");
+    component.resize(component.len() + usize::try_from(size).expect("an address"), b'p');
+    component
+}

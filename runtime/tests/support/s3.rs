@@ -76,7 +76,8 @@ impl Drop for S3 {
     }
 }
 
-fn variables(port: u16) -> Vec<(String, String)> {
+/// The same by another port: that of who stands before it.
+pub fn variables(port: u16) -> Vec<(String, String)> {
     let pairs = [
         ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
         ("AWS_ALLOW_HTTP", "true".into()),
@@ -91,44 +92,70 @@ fn variables(port: u16) -> Vec<(String, String)> {
 pub struct Gate {
     pub port: u16,
     held: Mutex<Receiver<String>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// What becomes of requests.
+struct State {
+    upstream: u16,
+    way: Way,
+    /// Those that are held stay open until it is known what becomes of them: the client waits for an answer.
+    held: Vec<(Vec<u8>, TcpStream)>,
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    /// Those with this text are held.
+    Held(&'static str),
+    /// All pass; their heads are changed.
+    Open(fn(Vec<u8>) -> Vec<u8>),
+    /// None is answered, as by a server that is gone.
+    Gone,
 }
 
 impl Gate {
     pub fn before(server: &S3, text: &'static str) -> Self {
-        Self::with(server, Some(text), |head| head)
+        Self::with(server, Way::Held(text))
     }
 
     /// Takes the condition out of each request that has one, as a server does that does not know it.
     pub fn careless(server: &S3) -> Self {
-        Self::with(server, None, |head| {
-            let text = String::from_utf8(head).expect("a head is text");
-            text.replace("if-none-match:", "x-nothing:").into_bytes()
-        })
+        Self::with(
+            server,
+            Way::Open(|head| {
+                let text = String::from_utf8(head).expect("a head is text");
+                text.replace("if-none-match:", "x-nothing:").into_bytes()
+            }),
+        )
     }
 
-    fn with(server: &S3, text: Option<&'static str>, change: fn(Vec<u8>) -> Vec<u8>) -> Self {
-        let (listener, upstream) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.port);
+    fn with(server: &S3, way: Way) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State { upstream: server.port, way, held: Vec::new() }));
         let (sender, held) = channel();
+        let shared = state.clone();
         thread::spawn(move || {
-            // What is held stays open until the process ends: the client waits for an answer.
-            let open = Arc::new(Mutex::new(Vec::new()));
             for socket in listener.incoming().map_while(Result::ok) {
-                let (sender, open) = (sender.clone(), open.clone());
+                let (sender, shared) = (sender.clone(), shared.clone());
                 thread::spawn(move || {
                     let Some((head, socket)) = read_head(socket) else { return };
                     let first = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-                    if text.is_some_and(|text| first.contains(text)) {
-                        open.lock().unwrap().push(socket);
-                        // Nobody may be waiting for it any more.
-                        let _ = sender.send(first);
-                    } else {
-                        pass(upstream, &change(head), socket);
+                    let mut state = shared.lock().unwrap();
+                    match state.way {
+                        Way::Held(text) if first.contains(text) => {
+                            state.held.push((head, socket));
+                            // Nobody may be waiting for it any more.
+                            let _ = sender.send(first);
+                        }
+                        Way::Held(_) => state.pass(head, socket),
+                        Way::Open(change) => state.pass(change(head), socket),
+                        Way::Gone => {}
                     }
                 });
             }
         });
-        Self { port, held: Mutex::new(held) }
+        Self { port, held: Mutex::new(held), state }
     }
 
     pub fn variables(&self) -> Vec<(String, String)> {
@@ -138,6 +165,29 @@ impl Gate {
     /// Waits for a request that is held, and gives its first line.
     pub fn wait(&self, patience: Duration) -> String {
         self.held.lock().unwrap().recv_timeout(patience).expect("a request was held")
+    }
+
+    /// Hangs up on those that are held, and on all that come from now on.
+    pub fn hang_up(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.way = Way::Gone;
+        state.held.clear();
+    }
+
+    /// Lets those pass that are held, and all that come from now on.
+    pub fn open(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.way = Way::Open(|head| head);
+        for (head, socket) in std::mem::take(&mut state.held) {
+            state.pass(head, socket);
+        }
+    }
+}
+
+impl State {
+    fn pass(&self, head: Vec<u8>, socket: TcpStream) {
+        let upstream = self.upstream;
+        thread::spawn(move || pass(upstream, &head, socket));
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the bytes come in: cut off, too many, too slow.
 
-use std::io::Write;
+use std::{io::Write, net::TcpStream};
 
 use reqwest::StatusCode;
 
@@ -11,6 +11,18 @@ fn head(site: &Site, more: &str) -> String {
         "PUT /v1/components/work HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {TOKEN}\r\n{more}\r\n\r\n",
         site.addr()
     )
+}
+
+/// An upload of so many bytes that has a place, and of which none has been sent.
+pub(crate) fn begin(site: &Site, length: usize) -> TcpStream {
+    let mut stream = site.connect();
+    let expects = head(site, &format!("expect: 100-continue\r\ncontent-length: {length}"));
+    stream.write_all(expects.as_bytes()).unwrap();
+    // It has a place as soon as the server asks for the body.
+    let mut asked = [0; 25];
+    std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
 }
 
 #[tokio::test]
@@ -51,19 +63,9 @@ async fn what_is_too_large_is_refused_by_its_header_and_while_it_streams() {
 #[tokio::test]
 async fn slow_uploads_hold_nobody_up_and_are_given_up() {
     let site = Site::guarded(&[("WARREN_HTTP_UPLOADS", "2"), ("WARREN_HTTP_UPLOAD_PATIENCE", "3s")]);
-    let begin = || {
-        let mut stream = site.connect();
-        let expects = head(&site, "expect: 100-continue\r\ncontent-length: 100");
-        stream.write_all(expects.as_bytes()).unwrap();
-        // It has a place as soon as the server asks for the body.
-        let mut asked = [0; 25];
-        std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
-        assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
-        stream
-    };
-    let mut first = begin();
+    let mut first = begin(&site, 100);
     assert_eq!(site.put("other", answering("one")).await.0, StatusCode::CREATED);
-    let mut second = begin();
+    let mut second = begin(&site, 100);
     let (status, problem) = site.put("other", answering("two")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(problem["detail"].as_str().unwrap().contains("http.uploads"), "{problem}");

@@ -5,7 +5,7 @@ use std::fs;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{Site, TOKEN, answering, assert_refused, process::warren, send, token};
+use crate::{Site, TOKEN, answering, assert_refused, process::warren, raw, send, token};
 
 /// A request that writes, for each way to.
 fn writes() -> [(Method, &'static str); 3] {
@@ -43,6 +43,21 @@ async fn without_a_good_token_nobody_writes_and_all_get_the_same_answer() {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
     assert_eq!(site.put("work", answering("one")).await.0, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn nothing_is_read_of_those_who_may_not_write() {
+    let site = Site::guarded(&[]);
+    for (method, path) in writes() {
+        let head = format!(
+            "{method} /v1/components{path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nconnection: close\r\n\
+             content-length: 100\r\n\r\n",
+            site.addr()
+        );
+        // Not a byte of the body is waited for.
+        let told = raw(site.connect(), head.as_bytes());
+        assert!(told.starts_with("HTTP/1.1 401"), "{method} {path}: {told}");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,10 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{CompileError, CompileLimits, inside::REFUSED};
+use super::{
+    CompileError, CompileLimits,
+    inside::{NO_MEMORY, REFUSED},
+};
 use crate::components::cache::EngineKey;
 
 /// The subcommand of the binary that compiles. It is hidden, and nobody's to call but ours.
@@ -33,7 +36,7 @@ const FAILED: i32 = 1;
 /// What is kept of a text that the child says, in bytes.
 const TEXT: usize = 2000;
 
-/// What Rust's runtime says when memory is refused. There is no other sign of it.
+/// What Rust's runtime says when memory is refused to what can't do without. There is no other sign of it.
 const OUT_OF_MEMORY: &str = "memory allocation of";
 
 /// How to start a child that compiles.
@@ -86,6 +89,7 @@ impl ChildProcess {
         match status {
             status if status.success() => unwrapped(key, stdout),
             status if status.code() == Some(i32::from(REFUSED)) => Err(CompileError::Invalid(text(&stdout))),
+            status if status.code() == Some(i32::from(NO_MEMORY)) => Err(CompileError::Memory(self.limits.memory)),
             status => Err(self.died(status, &text(&stderr))),
         }
     }

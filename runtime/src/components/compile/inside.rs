@@ -2,7 +2,7 @@
 //!
 //! Runs as a process of its own, `warren compile-component`, started by [`super::ChildProcess`]: bytes on stdin until it
 //! ends; on stdout the key of the engine, then the code. A component that does not compile is told on stdout as a text,
-//! and by the exit code [`REFUSED`].
+//! and by the exit code [`REFUSED`]; one that finds no memory by [`NO_MEMORY`], or by Rust's own end of the process.
 
 use std::{
     io::{self, Read, Write},
@@ -12,12 +12,15 @@ use std::{
 
 use bytesize::ByteSize;
 use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
-use wasmtime::Engine;
+use wasmtime::{Engine, OutOfMemory};
 
 use crate::components::cache::EngineKey;
 
 /// The exit code of a compilation that was refused; stdout has the reason.
 pub(super) const REFUSED: u8 = 3;
+
+/// The exit code of a compilation that was told that there is no more memory.
+pub(super) const NO_MEMORY: u8 = 4;
 
 /// Open files that it may have: the three that it is given, and what the system's libraries open for a moment.
 const OPEN_FILES: u64 = 16;
@@ -42,7 +45,10 @@ pub fn serve(limits: Inside, engine: impl FnOnce() -> wasmtime::Result<Engine>) 
     take(limits)?;
     let engine = engine().map_err(io::Error::other)?;
     let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
+    match io::stdin().lock().read_to_end(&mut bytes) {
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Ok(ExitCode::from(NO_MEMORY)),
+        read => read?,
+    };
     let compiled = engine.precompile_component(&bytes);
     let mut stdout = io::stdout().lock();
     let code = match compiled {
@@ -51,6 +57,7 @@ pub fn serve(limits: Inside, engine: impl FnOnce() -> wasmtime::Result<Engine>) 
             stdout.write_all(&code)?;
             ExitCode::SUCCESS
         }
+        Err(error) if error.is::<OutOfMemory>() => ExitCode::from(NO_MEMORY),
         Err(error) => {
             write!(stdout, "{error:#}")?;
             ExitCode::from(REFUSED)

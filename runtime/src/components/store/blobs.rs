@@ -23,18 +23,23 @@ impl Place {
         progress: Progress<'_>,
     ) -> Result<(), StoreError> {
         let path = path_of(digest);
-        if self.is_whole(&path, digest, bytes).await? {
+        if self.in_time_for_file(self.is_whole(&path, digest, bytes)).await? {
             progress(bytes.len() as u64);
             return Ok(());
         }
-        let put = match bytes.len() {
+        match bytes.len() {
             0..=PART => {
-                let put = self.objects.put(&path, PutPayload::from_bytes(bytes.clone())).await;
-                put.map(|_| progress(bytes.len() as u64))
+                self.sent(self.objects.put(&path, PutPayload::from_bytes(bytes.clone()))).await?;
+                progress(bytes.len() as u64);
+                Ok(())
             }
             _ => self.put_parts(&path, bytes, progress).await,
-        };
-        put.map_err(|source| self.failed(source))
+        }
+    }
+
+    /// What is sent in one request, in time.
+    async fn sent<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, StoreError> {
+        self.in_time_for_file(async { request.await.map_err(|source| self.failed(source)) }).await
     }
 
     /// A file that was damaged in the store is replaced when it is pushed again.
@@ -48,19 +53,19 @@ impl Place {
         Ok(Digest::of_file(found).await == *digest)
     }
 
-    async fn put_parts(&self, path: &Path, bytes: &Bytes, progress: Progress<'_>) -> object_store::Result<()> {
-        let mut upload = self.objects.put_multipart(path).await?;
+    async fn put_parts(&self, path: &Path, bytes: &Bytes, progress: Progress<'_>) -> Result<(), StoreError> {
+        let mut upload = self.sent(self.objects.put_multipart(path)).await?;
         for start in (0..bytes.len()).step_by(PART) {
             let part = bytes.slice(start..bytes.len().min(start.saturating_add(PART)));
             let length = part.len() as u64;
-            if let Err(error) = upload.put_part(PutPayload::from_bytes(part)).await {
+            if let Err(error) = self.sent(upload.put_part(PutPayload::from_bytes(part))).await {
                 // The error that counts is the one before.
-                let _ = upload.abort().await;
+                let _ = self.in_time(async { Ok(upload.abort().await) }).await;
                 return Err(error);
             }
             progress(length);
         }
-        upload.complete().await.map(drop)
+        self.sent(upload.complete()).await.map(drop)
     }
 
     /// The file of a version, if it is what was pushed.

@@ -89,6 +89,30 @@ impl ComponentStore {
         upload: Upload,
         progress: Progress<'_>,
     ) -> Result<Pushed, StoreError> {
+        self.push_if(name, upload, progress, |_| true).await
+    }
+
+    /// The same as [`ComponentStore::push`]; an upload that brings no manifest was checked with `kept`, the one that the
+    /// component had then (`None`: none).
+    ///
+    /// # Errors
+    /// As [`ComponentStore::push`], and [`StoreError::OtherManifest`] if the component would keep another one by now.
+    pub async fn push_checked(
+        &self,
+        name: &TaskName,
+        upload: Upload,
+        kept: Option<&str>,
+    ) -> Result<Pushed, StoreError> {
+        self.push_if(name, upload, &|_| {}, |keeps| keeps == kept).await
+    }
+
+    async fn push_if(
+        &self,
+        name: &TaskName,
+        upload: Upload,
+        progress: Progress<'_>,
+        may_keep: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Pushed, StoreError> {
         let Upload { bytes, manifest, by, imports } = upload;
         let size = ByteSize(bytes.len() as u64);
         if size > MAX_COMPONENT {
@@ -99,6 +123,7 @@ impl ComponentStore {
         }
         self.place.in_time(self.place.ensure_no_twin(name)).await?;
         self.place.ensure_creates().await?;
+        self.place.remove_leftovers(name).await;
         let loose_manifest = self.loose_manifest(name).await?;
         let digest = Digest::of_file(bytes.clone()).await;
         self.place.put_blob(&digest, &bytes, progress).await?;
@@ -108,6 +133,9 @@ impl ComponentStore {
                 Some(versions) => versions.current().and_then(|current| current.manifest.clone()),
                 None => loose_manifest.as_deref().map(Into::into),
             };
+            if manifest.is_none() && !may_keep(had.as_deref()) {
+                return Err(StoreError::OtherManifest { name: name.clone() });
+            }
             let manifest = manifest.as_deref().map(Into::into).or(had);
             let mut versions = before.cloned().unwrap_or_default();
             let same = versions.all.iter().find(|record| record.digest == digest && record.manifest == manifest);
@@ -136,7 +164,7 @@ impl ComponentStore {
     /// The manifest that lies beside a loose component.
     async fn loose_manifest(&self, name: &TaskName) -> Result<Option<String>, StoreError> {
         match self.place.in_time(self.place.find_loose(name)).await?.and_then(|loose| loose.manifest) {
-            Some(file) => self.place.read_loose_manifest(name, &file).await.map(Some),
+            Some(file) => self.place.in_time(self.place.read_loose_manifest(name, &file)).await.map(Some),
             None => Ok(None),
         }
     }
@@ -157,7 +185,8 @@ impl ComponentStore {
     pub async fn use_version(&self, name: &TaskName, version: Version) -> Result<Switched, StoreError> {
         let Some(versions) = self.versions(name).await? else { return Err(self.no_index(name).await?) };
         // Runtimes would refuse what is not what was pushed, and go on with the version that is to be left.
-        self.place.read_blob(name, find(name, &versions, version)?).await?;
+        let blob = self.place.read_blob(name, find(name, &versions, version)?);
+        self.place.in_time_for_file(blob).await?;
         self.place.ensure_creates().await?;
         let step = |before: Option<&Versions>| {
             let mut versions = before.cloned().unwrap_or_default();
@@ -183,7 +212,7 @@ impl ComponentStore {
     /// If the store can't be asked or refuses it, or the index can't be understood.
     pub async fn remove(&self, name: &TaskName) -> Result<Removed, StoreError> {
         if self.versions(name).await?.is_none() {
-            let removed = self.place.remove_loose(name).await?;
+            let removed = self.place.in_time(self.place.remove_loose(name)).await?;
             return Ok(if removed { Removed::Loose } else { Removed::Nothing });
         }
         self.place.ensure_creates().await?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use event_driven::names::TaskName;
 
-use super::{MAX_COMPONENT, MAX_INDEX, MAX_MANIFEST, Version};
-use crate::components::Digest;
+use super::{MAX_COMPONENT, MAX_INDEX, MAX_MANIFEST, Version, place::variables_of};
+use crate::{causes, components::Digest};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The store does not answer as it should.
-    #[error("the store of components at {url}: {source}")]
+    #[error("the store of components at {url}: {}{}", causes::told(.source), hint(.url, .source))]
     Store {
         /// The setting.
         url: String,
@@ -143,6 +143,14 @@ pub enum StoreError {
         /// Those that there are.
         known: String,
     },
+    /// The component has got another manifest than the one with which a file was checked.
+    #[error(
+        "component {name} has another manifest by now than the one that this file was checked with, by somebody else's push: nothing has changed; try again"
+    )]
+    OtherManifest {
+        /// The component.
+        name: TaskName,
+    },
     /// Others changed the same component each time that it was tried.
     #[error("component {name} was changed by others each of the {tries} times that it was tried; try again")]
     Contended {
@@ -174,6 +182,7 @@ impl StoreError {
             | Self::Store { .. }
             | Self::Slow { .. }
             | Self::Replaced { .. }
+            | Self::OtherManifest { .. }
             | Self::Contended { .. } => true,
             Self::Unsupported { .. }
             | Self::TooLarge { .. }
@@ -188,5 +197,16 @@ impl StoreError {
             | Self::NoSuchVersion { .. }
             | Self::NoConditionalPut { .. } => false,
         }
+    }
+}
+
+/// Where to look if a cloud is not reached.
+fn hint(url: &str, source: &object_store::Error) -> String {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    match (source, scheme.and_then(variables_of)) {
+        (object_store::Error::Generic { .. }, Some(variables)) => {
+            format!("; see whether it is there, and whether the variables {variables}… say where")
+        }
+        _ => String::new(),
     }
 }

@@ -2,17 +2,18 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use object_store::{ObjectStore, local::LocalFileSystem, parse_url_opts, prefix::PrefixStore};
+use object_store::{ObjectStore, local::LocalFileSystem};
 use url::Url;
 
-use super::StoreError;
+use super::{StoreError, cloud};
 use crate::tls;
 
 /// How long a look at the store may take. The scan comes again, and someone at a terminal waits no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the reading of a component's file may take: the largest at 2 MiB a second.
-const READ_PATIENCE: Duration = Duration::from_secs(64);
+/// How long the reading of a component's file may take, the largest at 2 MiB a second; or the sending of a part of one, at
+/// 1 Mbit a second.
+const FILE_PATIENCE: Duration = Duration::from_secs(64);
 
 /// One store, and how it is named in errors.
 #[derive(Debug)]
@@ -35,12 +36,12 @@ impl Place {
         }
         let unsupported = || StoreError::Unsupported { url: url.into() };
         let parsed = Url::parse(url).map_err(|_| unsupported())?;
-        let prefix = variable_prefix(parsed.scheme()).ok_or_else(unsupported)?;
+        let prefix = variables_of(parsed.scheme()).ok_or_else(unsupported)?;
         // Its builder would take `TOKEN` or `ENDPOINT`, too, which are anybody's.
         let options = variables.filter(|(name, _)| name.starts_with(prefix));
         tls::install_ring();
-        let (objects, path) = parse_url_opts(&parsed, options).map_err(failed)?;
-        Ok(Self { objects: Arc::new(PrefixStore::new(objects, path)), url: url.into(), directory: None })
+        let objects = cloud::client(&parsed, options).map_err(failed)?;
+        Ok(Self { objects, url: url.into(), directory: None })
     }
 
     /// Makes the directory, if it is one.
@@ -62,11 +63,11 @@ impl Place {
     }
 
     /// The same for a file, which may be large.
-    pub(super) async fn read_in_time<T>(
+    pub(super) async fn in_time_for_file<T>(
         &self,
-        read: impl Future<Output = Result<T, StoreError>>,
+        transfer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.within(READ_PATIENCE, read).await
+        self.within(FILE_PATIENCE, transfer).await
     }
 
     async fn within<T>(
@@ -100,7 +101,7 @@ fn directory_of(url: &str) -> Option<PathBuf> {
 }
 
 /// How the variables begin that each cloud's own tools read.
-fn variable_prefix(scheme: &str) -> Option<&'static str> {
+pub(super) fn variables_of(scheme: &str) -> Option<&'static str> {
     match scheme {
         "s3" | "s3a" => Some("AWS_"),
         "gs" => Some("GOOGLE_"),

@@ -42,17 +42,23 @@ impl Place {
         step: impl Fn(Option<&Versions>) -> Result<Step<T>, StoreError>,
     ) -> Result<T, StoreError> {
         for attempt in 0..TRIES {
-            let (revision, before) = self.versions_of(name).await?.unzip();
+            let (revision, before) = self.in_time(self.versions_of(name)).await?.unzip();
             let (after, answer) = match step(before.as_ref())? {
                 Step::Keep(answer) => return Ok(answer),
                 Step::Write(after, answer) => (after, answer),
             };
             let revision = revision.unwrap_or_default().saturating_add(1);
-            if self.create(&path_of(name, revision), after.to_json(name)?).await? {
-                let revisions = self.revisions_of(name).await?;
+            let (path, bytes) = (path_of(name, revision), after.to_json(name)?);
+            if self.in_time(self.create(&path, bytes)).await? {
+                let revisions = self.in_time(self.revisions_of(name)).await?;
                 let highest = revisions.iter().copied().max().unwrap_or_default();
                 if highest < revision.saturating_add(KEPT) {
-                    self.delete_old(name, &revisions, highest).await;
+                    // What is not deleted in time, the next writer tries again.
+                    let deleted = async {
+                        self.delete_old(name, &revisions, highest).await;
+                        Ok(())
+                    };
+                    let _ = self.in_time(deleted).await;
                     return Ok(answer);
                 }
             }
