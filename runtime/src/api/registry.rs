@@ -31,7 +31,8 @@ pub(super) struct ComponentView {
     digest: Option<String>,
     size_bytes: u64,
     modified_at: DateTime<Utc>,
-    /// Why it can't be executed; none if it can, as far as is known.
+    /// Why it can't be executed; none if it can, as far as is known. One that is not signed as it has to be does not take the
+    /// place of the version in use.
     problem: Option<String>,
 }
 

@@ -123,6 +123,17 @@ async fn an_index_that_was_changed_by_hand_is_refused_and_what_is_in_use_stays()
     refused(&components, "work", "it is not signed").await;
     runtime.tamper("work", |index| index.replace("\"signature\": null", &format!("\"signature\": \"{other}\"")));
     refused(&components, "work", &wrong_file).await;
+    // What is no signature at all makes the whole index one that can't be understood.
+    runtime.tamper("work", |_| first.replace(&text(&signature), "\"hello\""));
+    let has_trouble = || components.store_trouble().is_some_and(|trouble| trouble.contains("a signature is"));
+    timeout(PATIENCE, async {
+        while !has_trouble() {
+            sleep(SCAN).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(executed(&components, "work").await, Ok(good_digest.clone()));
     // The good file with more grants; and without its signature.
     runtime.tamper("work", |_| first.replace("\"manifest\": null", &format!("\"manifest\": {GRANTS:?}")));
     refused(&components, "work", &format!("manifest {}", Digest::of(GRANTS.as_bytes()))).await;
