@@ -12,6 +12,7 @@ mod dead;
 mod dev;
 mod doctor;
 mod event;
+mod key;
 mod local;
 mod logging;
 mod logs;
@@ -75,6 +76,9 @@ enum Command {
     /// Make tokens for those who change components over HTTP
     #[command(subcommand)]
     Token(token::Command),
+    /// Make keys for those who sign components
+    #[command(subcommand)]
+    Key(key::Command),
     /// Bring the database's schema up to date, or back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -119,6 +123,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Event(command) => event::execute(file, command).await,
         Command::Component(command) => component::execute(file, command).await,
         Command::Token(command) => token::execute(command).map(|()| ExitCode::SUCCESS),
+        Command::Key(command) => key::execute(command).map(|()| ExitCode::SUCCESS),
         Command::Migrate(command) => migrate::execute(file, command).await,
         Command::Topology(command) => topology::execute(file, command).await,
         Command::Config(args) => config::execute(file, args),

@@ -15,6 +15,7 @@ mod compile;
 mod digest;
 mod entry;
 mod load;
+mod signature;
 mod store;
 mod watch;
 
@@ -38,6 +39,7 @@ pub use self::{
     check::{Checked, Refused, check, imports},
     compile::{ChildProcess, CompileError, CompileLimits, Compiler, Inside, Place, SUBCOMMAND, serve},
     digest::{Digest, DigestError},
+    signature::{KeyError, NotSigned, PublicKey, Signature, SignatureError, Signers, SigningKey, Statement},
     store::{
         Change, ComponentStore, Progress, Pushed, Removed, StoreError, Stored, Switched, Upload, Version,
         VersionRecord, Versions,

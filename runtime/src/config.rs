@@ -20,6 +20,7 @@ pub use self::{
     validate::SLOT_PATIENCE,
 };
 use crate::{
+    components::PublicKey,
     lifecycle::DatabaseConfig,
     manifest::{Allow, Limits},
 };
@@ -237,6 +238,9 @@ pub struct Components {
     /// How often the store is looked at for what is new.
     #[serde(with = "humantime_serde")]
     pub scan: Duration,
+    /// The public keys of those who sign components, each as `ed25519:` and the base64 of its 32 bytes: what none of them has
+    /// signed is neither taken nor executed. Empty: nothing has to be signed. In a variable: between commas.
+    pub require_signatures: Vec<PublicKey>,
 }
 
 impl Default for Components {
@@ -251,6 +255,7 @@ impl Default for Components {
             compile_memory: ByteSize::gib(1),
             compile_concurrency: 2,
             scan: Duration::from_secs(1),
+            require_signatures: Vec::new(),
         }
     }
 }

@@ -207,8 +207,13 @@ async fn what_follows_a_component_in_use_does_not_wait_behind_what_nobody_has_as
 async fn what_is_in_use_stays_while_what_follows_can_not_be_had() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
     let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
-    let upload =
-        |body: &str| Upload { bytes: guest(body).into(), manifest: None, by: "me".into(), imports: Vec::new() };
+    let upload = |body: &str| Upload {
+        bytes: guest(body).into(),
+        manifest: None,
+        signature: None,
+        by: "me".into(),
+        imports: Vec::new(),
+    };
     let first = store.push(&name, upload("(unreachable)")).await.unwrap().record;
     let keep = Keep { scan: Duration::from_millis(20), memory: CROWDED };
     let components = load_and_scan(folder.path(), &sandbox, None, keep, limits()).await;

@@ -22,6 +22,8 @@ async fn holds_its_promises(fixture: Fixture) {
     conformance::an_older_version_can_be_used_and_pushed_again(&fixture).await;
     conformance::the_manifest_belongs_to_the_version(&fixture).await;
     conformance::a_file_is_not_paired_with_a_manifest_that_it_was_not_checked_with(&fixture).await;
+    conformance::a_signature_belongs_to_the_version(&fixture).await;
+    conformance::what_is_not_signed_changes_nothing(&fixture).await;
     conformance::what_is_removed_is_gone_and_its_versions_stay(&fixture).await;
     conformance::pushes_of_one_name_at_once_lose_no_version(&fixture).await;
     conformance::readers_are_not_disturbed_by_writers_and_old_revisions_go(&fixture).await;

@@ -143,7 +143,10 @@ impl From<StoreError> for Problem {
             | StoreError::Replaced { .. }
             | StoreError::Contended { .. } => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            StoreError::NoManifest { .. } | StoreError::IndexTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            StoreError::NoManifest { .. }
+            | StoreError::NoSignature { .. }
+            | StoreError::NotSigned { .. }
+            | StoreError::IndexTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             StoreError::Missing { .. } | StoreError::NoSuchVersion { .. } => StatusCode::NOT_FOUND,
             StoreError::Twin { .. }
             | StoreError::Loose { .. }

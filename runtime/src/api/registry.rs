@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{Doors, problem::Problem};
 use crate::{
-    components::{Listed, Removed, StoreError, Version, VersionRecord},
+    components::{Listed, Removed, Signers, StoreError, Version, VersionRecord},
     service::Service,
 };
 
@@ -28,7 +28,8 @@ pub(super) struct ComponentView {
     digest: Option<String>,
     size_bytes: u64,
     modified_at: DateTime<Utc>,
-    /// Why it can't be executed; none if it can, as far as is known.
+    /// Why it can't be executed; none if it can, as far as is known. One that is not signed as it has to be does not take the
+    /// place of the version in use.
     problem: Option<String>,
 }
 
@@ -80,11 +81,18 @@ pub(super) struct VersionView {
     imports: Vec<String>,
     /// The text of its manifest, if it has one.
     manifest: Option<String>,
+    /// The signature that it was pushed with, in base64, if any; whether it is good says `signed_by`.
+    signature: Option<String>,
+    /// The key of `components.require_signatures` that has signed it. None, too, where no keys are configured.
+    signed_by: Option<String>,
 }
 
-impl From<VersionRecord> for VersionView {
-    fn from(record: VersionRecord) -> Self {
+impl VersionView {
+    fn new(record: VersionRecord, name: &TaskName, signers: &Signers) -> Self {
+        let signed_by = signers.signer(&record.statement(name), record.signature.as_ref());
         Self {
+            signed_by: signed_by.map(ToString::to_string),
+            signature: record.signature.as_ref().map(ToString::to_string),
             version: record.number.get(),
             digest: record.digest.to_string(),
             size_bytes: record.size_bytes,
@@ -133,7 +141,7 @@ pub(super) async fn versions(
     Ok(Json(VersionsView {
         name: name.to_string(),
         current: versions.current.map(Version::get),
-        versions: versions.all.into_iter().map(VersionView::from).collect(),
+        versions: versions.all.into_iter().map(|record| VersionView::new(record, &name, store.signers())).collect(),
     }))
 }
 
@@ -165,6 +173,7 @@ pub(super) struct SwitchedView {
     (status = 403, description = "the token is not good for this, or nobody may write", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "there is no such component or version", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "it was put into the store by hand, and has no versions", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "the version is not signed as it has to be", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "the store does not answer now", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn make_current(

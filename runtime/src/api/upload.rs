@@ -23,12 +23,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Doors, problem::Problem, receive::Uploads};
 use crate::{
-    components::{Change, Digest, Pushed, Refused, Upload},
+    components::{Change, Digest, Pushed, Refused, Signature, SignatureError, Signers, Upload},
     service::Service,
 };
 
 /// The header that has the manifest.
 const MANIFEST: &str = "warren-manifest";
+
+/// The header that has the signature.
+const SIGNATURE: &str = "warren-signature";
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +55,8 @@ pub(super) struct PushedView {
     imports: Vec<String>,
     /// `given` with this upload, `kept` from before, or `none`.
     manifest: &'static str,
+    /// The key of `components.require_signatures` that has signed it. None, too, where no keys are configured.
+    signed_by: Option<String>,
     /// Who pushed the version first.
     by: String,
 }
@@ -59,7 +64,8 @@ pub(super) struct PushedView {
 /// Upload a component and make it current. The same file with the same manifest is one version, however often it comes.
 #[utoipa::path(put, path = "/v1/components/{name}", tag = "components",
     params(("name" = String, Path), UploadQuery,
-        ("warren-manifest" = Option<String>, Header, description = "the manifest (TOML), in base64. Without it, the component keeps the one that it has")),
+        ("warren-manifest" = Option<String>, Header, description = "the manifest (TOML), in base64. Without it, the component keeps the one that it has"),
+        ("warren-signature" = Option<String>, Header, description = "the signature of name, file and manifest, in base64, as `warren component sign` writes it")),
     request_body(content = String, content_type = "application/wasm", description = "the component's file"),
     responses(
     (status = 201, description = "it is a new version", body = PushedView),
@@ -70,7 +76,7 @@ pub(super) struct PushedView {
     (status = 408, description = "it stood still for too long, or took more than 15 minutes", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "a component's name differs from this one only in case; or it brings no manifest, and somebody else has just pushed another one: try again", body = Problem, content_type = "application/problem+json"),
     (status = 413, description = "it is larger than a component may be", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "no runtime could execute it, or its digest is another", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "no runtime could execute it, its digest is another, or it is not signed as it has to be", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "the store does not take it now, or too many are uploaded at once", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn upload(
@@ -84,20 +90,25 @@ pub(super) async fn upload(
     let (writer, name) = doors.access.writer_of(&headers, service.parts().database.clock().now(), name)?;
     let expected = query?.0.digest.map(|text| text.parse::<Digest>()).transpose();
     let expected = expected.map_err(|error| Problem::bad_request(error.to_string()))?;
-    let given = manifest_of(&headers)?;
-    let is_given = given.is_some();
+    let (manifest, signature) = (manifest_of(&headers)?, signature_of(&headers)?);
+    let is_given = manifest.is_some();
+    let store = service.parts().components.store();
     let pushed = doors
         .uploads
         .receive(&headers, body, async |bytes| {
             ensure_digest(&bytes, expected).await?;
-            let (imports, kept) = check(&service, &doors.uploads, &name, bytes.clone(), given.as_deref()).await?;
-            let upload = Upload { bytes, manifest: given, by: writer.name().to_owned(), imports };
-            Ok(service.parts().components.store().push_checked(&name, upload, kept.as_deref()).await?)
+            let by = writer.name().to_owned();
+            let mut upload = Upload { bytes, manifest, signature, by, imports: Vec::new() };
+            // Before it is compiled: what nobody vouches for is not let in so far.
+            store.ensure_signed(&name, &upload).await?;
+            let (imports, kept) = check(&service, &doors.uploads, &name, &upload).await?;
+            upload.imports = imports;
+            Ok(store.push_checked(&name, upload, kept.as_deref()).await?)
         })
         .await?;
     service.parts().components.look_now();
     tell(&name, &pushed, writer.name());
-    Ok(answer(&name, pushed, is_given))
+    Ok(answer(&name, pushed, is_given, store.signers()))
 }
 
 async fn ensure_digest(bytes: &Bytes, expected: Option<Digest>) -> Result<(), Problem> {
@@ -117,10 +128,9 @@ async fn check(
     service: &Service,
     uploads: &Uploads,
     name: &TaskName,
-    bytes: Bytes,
-    manifest: Option<&str>,
+    upload: &Upload,
 ) -> Result<(Vec<String>, Option<String>), Problem> {
-    let components = &service.parts().components;
+    let (components, manifest) = (&service.parts().components, upload.manifest.as_deref());
     let kept = match manifest {
         Some(_) => None,
         None => match components.store().head(name).await? {
@@ -129,7 +139,7 @@ async fn check(
         },
     };
     let turn = uploads.turn().await;
-    let checked = components.check(bytes, manifest.or(kept.as_deref())).await;
+    let checked = components.check(upload.bytes.clone(), manifest.or(kept.as_deref())).await;
     drop(turn);
     let checked = checked.map_err(|refused| match refused {
         Refused::Compile(ref error) if error.may_pass() => Problem::unavailable(refused.to_string()),
@@ -149,6 +159,14 @@ fn manifest_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     text.ok_or_else(wrong).map(Some)
 }
 
+/// The signature that comes with a component.
+fn signature_of(headers: &HeaderMap) -> Result<Option<Signature>, Problem> {
+    let Some(value) = headers.get(SIGNATURE) else { return Ok(None) };
+    let signature = value.to_str().map_or(Err(SignatureError), str::parse);
+    let wrong = |error| Problem::bad_request(format!("the header Warren-Signature: {error}"));
+    signature.map_err(wrong).map(Some)
+}
+
 fn tell(name: &TaskName, pushed: &Pushed, by: &str) {
     let (number, digest) = (pushed.record.number, &pushed.record.digest);
     let what = match pushed.change {
@@ -159,13 +177,14 @@ fn tell(name: &TaskName, pushed: &Pushed, by: &str) {
     tracing::info!(component.name = %name, "{what}");
 }
 
-fn answer(name: &TaskName, pushed: Pushed, is_given: bool) -> Response {
+fn answer(name: &TaskName, pushed: Pushed, is_given: bool, signers: &Signers) -> Response {
     let (status, change) = match pushed.change {
         Change::Added => (StatusCode::CREATED, "added"),
         Change::Again => (StatusCode::OK, "again"),
         Change::Unchanged => (StatusCode::OK, "unchanged"),
     };
     let record = pushed.record;
+    let signed_by = signers.signer(&record.statement(name), record.signature.as_ref());
     let manifest = match (&record.manifest, is_given) {
         (_, true) => "given",
         (Some(_), false) => "kept",
@@ -179,6 +198,7 @@ fn answer(name: &TaskName, pushed: Pushed, is_given: bool) -> Response {
         size_bytes: record.size_bytes,
         imports: record.imports,
         manifest,
+        signed_by: signed_by.map(ToString::to_string),
         by: record.by,
     };
     (status, [(header::LOCATION, format!("/v1/components/{name}"))], Json(view)).into_response()

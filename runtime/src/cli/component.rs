@@ -1,4 +1,4 @@
-//! `warren component`: write, build and check a component of your own, upload it, see what is there, go back to an older
+//! `warren component`: write, build, check and sign a component of your own, upload it, see what is there, go back to an older
 //! version.
 
 mod build;
@@ -8,6 +8,8 @@ mod new;
 mod push;
 mod remove;
 mod show;
+mod sign;
+mod signed;
 mod use_version;
 mod verdict;
 mod versions;
@@ -30,6 +32,9 @@ pub(super) enum Command {
     /// Check whether a runtime would take a component, and show what its imports come to
     #[command(after_help = check::HELP)]
     Check(check::Args),
+    /// Sign a component, for runtimes that take only what is signed
+    #[command(after_help = sign::HELP)]
+    Sign(sign::Args),
     /// Check a component and put it where the runtimes find it
     #[command(after_help = push::HELP)]
     Push(push::Args),
@@ -58,6 +63,7 @@ pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::R
         Command::New(args) => new::execute(args)?,
         Command::Build(args) => build::execute(file, args).await?,
         Command::Check(args) => return check::execute(file, args).await,
+        Command::Sign(args) => sign::execute(args)?,
         Command::Push(args) => push::execute(file, args).await?,
         Command::List(args) => list::execute(file, args).await?,
         Command::Show(args) => show::execute(file, args).await?,

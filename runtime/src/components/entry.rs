@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Component, Digest, Found, Link, Listed, Stored};
+use super::{Component, Digest, Found, Link, Listed, Signature, Stored};
 
 /// The versions of one component.
 pub(super) struct Known<P> {
@@ -26,6 +26,8 @@ pub(super) struct Entry<P> {
     state: RwLock<State<P>>,
     /// Known from the store's listing, or since the bytes were first read.
     digest: OnceLock<Digest>,
+    /// What lies beside its file. Read once: what was looked at is what counts, whatever lies there later.
+    pub(super) papers: OnceCell<Papers>,
     /// What its manifest makes of it. Apart from the state: it is made once, and stays when the code is let go.
     pub(super) link: OnceCell<Link<P>>,
     /// One load at a time, however many tasks ask for it.
@@ -39,6 +41,14 @@ pub(super) struct Entry<P> {
     missed: RwLock<Option<Missed>>,
     /// What was wrong with the version before, and has been told.
     pub(super) told: Option<Arc<str>>,
+}
+
+/// What lies beside the file of a component.
+pub(super) struct Papers {
+    /// The text of its manifest, if it has one.
+    pub(super) manifest: Option<String>,
+    /// Its signature, if it has one and one is required.
+    pub(super) signature: Option<Signature>,
 }
 
 /// How ready it is.
@@ -88,7 +98,12 @@ impl<P> Known<P> {
             self.coming = None;
             return;
         }
+        let known = newest.digest().filter(|_| newest.stored == stored).cloned();
         let next = Arc::new(Entry::new(stored, arrived, newest.reason().or_else(|| newest.told.clone())));
+        if let Some(digest) = known {
+            // Or a file whose manifest waits for a secret would be read at each scan.
+            next.note_digest(digest);
+        }
         if has_served {
             self.coming = Some(next);
         } else {
@@ -104,6 +119,7 @@ impl<P> Entry<P> {
             stored,
             state: RwLock::new(State::Cold),
             digest,
+            papers: OnceCell::new(),
             link: OnceCell::new(),
             loading: Mutex::default(),
             arrived,
@@ -147,9 +163,13 @@ impl<P> Entry<P> {
     pub(super) fn ready(&self, component: Arc<Component<P>>, now: u64) {
         // First, or it would be the one that was used least recently.
         self.used.store(now, Ordering::Relaxed);
-        // What was read is the digest that holds, if the file was replaced since it was listed.
-        let _ = self.digest.set(component.digest.clone());
+        self.note_digest(component.digest.clone());
         self.set(State::Ready(component));
+    }
+
+    /// Notes the digest of what was read: what was known before holds.
+    pub(super) fn note_digest(&self, digest: Digest) {
+        let _ = self.digest.set(digest);
     }
 
     pub(super) fn broken(&self, broken: Broken) {

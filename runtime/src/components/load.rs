@@ -1,4 +1,7 @@
-//! Makes a component ready: its manifest, its code from the cache or the compiler, a place in memory.
+//! Makes a component ready: its signature, its manifest, its code from the cache or the compiler, a place in memory.
+//!
+//! The signature comes first, where one is required: of what nobody vouches for, nothing is understood, compiled, or taken from
+//! the cache. What was hashed for it is what is compiled; the file is not read a second time.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -8,8 +11,8 @@ use std::{
 use bytesize::ByteSize;
 
 use super::{
-    Component, Digest, Found, Inner, Link, StoreError, Stored,
-    entry::{Broken, Entry},
+    Component, Digest, Found, Inner, Link, Statement, StoreError,
+    entry::{Broken, Entry, Papers},
 };
 
 /// For whom a component is loaded.
@@ -25,6 +28,8 @@ pub(super) enum Asked {
 enum Trouble {
     /// Until it is changed.
     Lasting(Broken),
+    /// Until it is changed, too; but nobody vouches for that it should be there: what is in use stays in use.
+    Refused(Arc<str>),
     /// It may be had at another time: what is in use stays in use, and it is tried again.
     Passing {
         reason: Arc<str>,
@@ -54,6 +59,10 @@ impl Trouble {
     fn of_store(what: &str, error: &StoreError) -> Self {
         let rest = if error.may_pass() { REST } else { REST_OF_DAMAGE };
         Self::Passing { reason: bounded(format!("{what} can't be read: {error}")), rest }
+    }
+
+    fn refused(reason: String) -> Self {
+        Self::Refused(bounded(reason))
     }
 
     fn of_code(reason: String) -> Self {
@@ -91,6 +100,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
                 entry.broken(broken);
                 Found::Broken(reason)
             }
+            Err(Trouble::Refused(reason)) => return self.refuse(entry, reason),
             Err(Trouble::Passing { reason, rest }) => {
                 if entry.miss(reason.clone(), rest) {
                     let name = &entry.stored.name;
@@ -108,39 +118,90 @@ impl<P: Send + Sync + 'static> Inner<P> {
         found
     }
 
+    /// Does not let it take the place of what is in use.
+    fn refuse(&self, entry: &Entry<P>, reason: Arc<str>) -> Found<P> {
+        entry.broken(Broken { reason: reason.clone(), of_manifest: false });
+        entry.see();
+        if entry.told.as_ref() != Some(&reason) {
+            let name = &entry.stored.name;
+            let version =
+                entry.stored.version().map_or_else(String::new, |record| format!("version {} of ", record.number));
+            let has_other = self.wanted(name).is_some_and(|current| !std::ptr::eq(&*current, entry));
+            let stays = if has_other { ", the one in use stays in use" } else { "" };
+            tracing::warn!(component.name = %name, "{version}component {name} is refused{stays}: {reason}");
+        }
+        self.looked_at.notify_waiters();
+        Found::Broken(reason)
+    }
+
     async fn make(&self, entry: &Entry<P>, asked: Asked) -> Result<Component<P>, Trouble> {
-        let stored = &entry.stored;
-        let link = entry.link.get_or_try_init(|| self.link(stored)).await?;
+        let papers = entry.papers.get_or_try_init(|| self.papers(entry)).await?;
         let cached = match entry.digest() {
-            Some(digest) => self.compiler.cached(digest).await.map(|compiled| (digest.clone(), compiled)),
+            Some(digest) => {
+                self.ensure_signed(entry, papers, digest)?;
+                // Before the file is read: it costs nothing.
+                self.link(entry, papers).await?;
+                self.compiler.cached(digest).await.map(|compiled| (digest.clone(), compiled))
+            }
             None => None,
         };
         let (digest, compiled) = match cached {
             Some(cached) => cached,
-            None => self.compile(stored, asked).await?,
+            None => self.compile(entry, papers, asked).await?,
         };
+        let link = self.link(entry, papers).await?;
         let program = link(&compiled).map_err(Trouble::of_code)?;
         let image = compiled.image_range();
         let code = image.end.addr().saturating_sub(image.start.addr()) as u64;
-        Ok(Component { name: stored.name.clone(), digest, program: Arc::new(program), code })
+        Ok(Component { name: entry.stored.name.clone(), digest, program: Arc::new(program), code })
     }
 
-    async fn link(&self, stored: &Stored) -> Result<Link<P>, Trouble> {
-        let text = match self.store.manifest(stored).await {
+    async fn papers(&self, entry: &Entry<P>) -> Result<Papers, Trouble> {
+        let (store, stored) = (&self.store, &entry.stored);
+        let signature = match store.signers().are_required() {
+            true => match store.signature(stored).await {
+                Ok(signature) => signature,
+                Err(error @ StoreError::NoSignature { .. }) => return Err(Trouble::refused(error.to_string())),
+                Err(error) => return Err(Trouble::of_store("its signature", &error)),
+            },
+            false => None,
+        };
+        let manifest = match store.manifest(stored).await {
             Ok(text) => text,
             Err(error @ StoreError::NoManifest { .. }) => return Err(Trouble::of_manifest(error.to_string())),
             Err(error) => return Err(Trouble::of_store("its manifest", &error)),
         };
-        (self.prepare)(Some(&stored.name), text.as_deref()).map_err(Trouble::of_manifest)
+        Ok(Papers { manifest, signature })
+    }
+
+    fn ensure_signed(&self, entry: &Entry<P>, papers: &Papers, digest: &Digest) -> Result<(), Trouble> {
+        let signers = self.store.signers();
+        if !signers.are_required() {
+            return Ok(());
+        }
+        let statement = Statement::new(&entry.stored.name, digest, papers.manifest.as_deref());
+        let signed = signers.ensure(&statement, papers.signature.as_ref());
+        signed.map_err(|error| Trouble::refused(error.to_string()))
+    }
+
+    async fn link<'a>(&self, entry: &'a Entry<P>, papers: &Papers) -> Result<&'a Link<P>, Trouble> {
+        let prepared =
+            async || (self.prepare)(Some(&entry.stored.name), papers.manifest.as_deref()).map_err(Trouble::of_manifest);
+        entry.link.get_or_try_init(prepared).await
     }
 
     async fn compile(
         &self,
-        stored: &Stored,
+        entry: &Entry<P>,
+        papers: &Papers,
         asked: Asked,
     ) -> Result<(Digest, wasmtime::component::Component), Trouble> {
+        let is_required = self.store.signers().are_required();
+        if !is_required {
+            self.link(entry, papers).await?;
+        }
         // Before it is read: it may be of any size.
-        self.compiler.check_size(stored.size).map_err(|error| Trouble::of_code(error.to_string()))?;
+        self.compiler.check_size(entry.stored.size).map_err(|error| Trouble::of_code(error.to_string()))?;
         // What nobody waits for takes one of the compiler's places at most.
         let _turn = match asked {
             Asked::ByNobody => self.background.acquire().await.ok(),
@@ -148,11 +209,17 @@ impl<P: Send + Sync + 'static> Inner<P> {
         };
         // Before it is read, too: files that wait to be compiled would fill the memory.
         let _place = self.reading.acquire().await;
-        let bytes = match self.store.read(stored).await {
+        let bytes = match self.store.read(&entry.stored).await {
             Ok(bytes) => bytes,
             Err(error @ StoreError::TooLarge { .. }) => return Err(Trouble::of_code(error.to_string())),
             Err(error) => return Err(Trouble::of_store("it", &error)),
         };
+        if is_required {
+            let digest = Digest::of_file(bytes.clone()).await;
+            self.ensure_signed(entry, papers, &digest)?;
+            entry.note_digest(digest);
+            self.link(entry, papers).await?;
+        }
         self.compiler.compile(bytes).await.map_err(|error| match error.may_pass() {
             true => Trouble::passing(error.to_string()),
             false => Trouble::of_code(error.to_string()),

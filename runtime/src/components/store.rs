@@ -2,7 +2,7 @@
 //!
 //! What was pushed has versions: `blobs/<sha256>.wasm` are the files, which never change, and
 //! `index/<name>/<8 digits>.json` say which of them a component has and which one is current. What lies loose at the top,
-//! `<name>.wasm` with `<name>.toml` beside it, was put there by hand and is a component without versions.
+//! `<name>.wasm` with `<name>.toml` and `<name>.wasm.sig` beside it, was put there by hand and is a component without versions.
 //!
 //! Two things are asked of the store: that it creates an object only if none is there, as a whole or not at all, and that
 //! a listing shows what was created before it. A directory does that, and S3, Google Cloud Storage and Azure do. A push puts the file first and the index last; one
@@ -16,6 +16,7 @@ mod index;
 mod leftovers;
 mod loose;
 mod place;
+mod push;
 mod revise;
 mod revisions;
 
@@ -31,12 +32,13 @@ use event_driven::names::TaskName;
 
 pub use self::{
     blobs::Progress,
-    change::{Change, Pushed, Removed, Switched, Upload},
+    change::{Removed, Switched},
     error::StoreError,
     index::{Version, VersionRecord, Versions},
+    push::{Change, Pushed, Upload},
 };
 use self::{loose::Loose, place::Place, revisions::Seen};
-use super::Digest;
+use super::{Digest, Signature, Signers};
 
 /// The largest file that is read. The setting `components.max_size` goes up to this.
 const MAX_COMPONENT: ByteSize = ByteSize::mib(128);
@@ -52,6 +54,7 @@ const MAX_INDEX: ByteSize = ByteSize::mib(16);
 pub struct ComponentStore {
     place: Arc<Place>,
     memory: Arc<Mutex<Memory>>,
+    signers: Signers,
 }
 
 /// What earlier looks have found.
@@ -130,7 +133,7 @@ impl ComponentStore {
     /// As [`ComponentStore::open`].
     pub fn open_with(url: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, StoreError> {
         let place = Arc::new(Place::open(url, variables)?);
-        Ok(Self { place, memory: Arc::default() })
+        Ok(Self { place, memory: Arc::default(), signers: Signers::default() })
     }
 
     /// Opens the store at `url`, and makes the directory where it is missing.
@@ -140,6 +143,16 @@ impl ComponentStore {
     pub fn open_or_create(url: &str) -> Result<Self, StoreError> {
         Place::create_directory(url)?;
         Self::open(url)
+    }
+
+    /// From now on only what one of these has signed is pushed, made current, and loaded from here. Without it, anything is.
+    pub fn requiring(self, signers: Signers) -> Self {
+        Self { signers, ..self }
+    }
+
+    /// Whose signatures count.
+    pub fn signers(&self) -> &Signers {
+        &self.signers
     }
 
     /// Every component that can be asked for, by name. Reads only the indexes that have changed since the last time; one
@@ -227,6 +240,21 @@ impl ComponentStore {
                 self.place.in_time(self.place.read_loose_manifest(&stored.name, file)).await.map(Some)
             }
             Source::Loose(Loose { manifest: None, .. }) => Ok(None),
+        }
+    }
+
+    /// The signature that came with a component, as it was when it was listed, if any did. Whether it is good is for
+    /// [`Signers`] to say.
+    ///
+    /// # Errors
+    /// If it is none ([`StoreError::NoSignature`]), was replaced, or can't be read.
+    pub async fn signature(&self, stored: &Stored) -> Result<Option<Signature>, StoreError> {
+        match &stored.source {
+            Source::Version(record) => Ok(record.signature.clone()),
+            Source::Loose(Loose { signature: Some(file), .. }) => {
+                self.place.in_time(self.place.read_loose_signature(&stored.name, file)).await.map(Some)
+            }
+            Source::Loose(Loose { signature: None, .. }) => Ok(None),
         }
     }
 

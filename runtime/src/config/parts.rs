@@ -12,7 +12,7 @@ use event_driven::{
 use super::{Config, QueueType};
 use crate::{
     broker::{BrokerConfig, InProcessLimits},
-    components::CompileLimits,
+    components::{CompileLimits, Signers},
     lifecycle::DatabaseConfig,
     manifest::Bounds,
 };
@@ -86,6 +86,11 @@ impl Config {
             max_code: components.memory,
             concurrency: components.compile_concurrency,
         }
+    }
+
+    /// Whose signatures count.
+    pub fn to_signers(&self) -> Signers {
+        Signers::new(self.components.require_signatures.clone())
     }
 
     /// What is declared on RabbitMQ.

@@ -7,7 +7,10 @@ use std::sync::{
 
 use bytes::Bytes;
 use event_driven::names::TaskName;
-use warren::components::{Change, ComponentStore, Digest, Removed, StoreError, Stored, Version};
+use warren::components::{
+    Change, ComponentStore, Digest, Removed, Signature, Signers, SigningKey, Statement, StoreError, Stored, Upload,
+    Version,
+};
 
 use crate::fixture::{Fixture, push, upload};
 
@@ -110,6 +113,50 @@ pub(crate) async fn a_file_is_not_paired_with_a_manifest_that_it_was_not_checked
     }
     let given = store.push_checked(&work, upload("two", Some("[grants]")), None).await.unwrap();
     assert_eq!(given.record.manifest.as_deref(), Some("[grants]"), "one that brings its own keeps none");
+}
+
+fn signature(key: &SigningKey, file: &[u8]) -> Option<Signature> {
+    Some(key.sign(&Statement::new(&name("work"), &Digest::of(file), None)))
+}
+
+fn new_key() -> SigningKey {
+    SigningKey::from_pem(SigningKey::new_pem().unwrap().as_bytes()).unwrap()
+}
+
+pub(crate) async fn a_signature_belongs_to_the_version(fixture: &Fixture) {
+    let place = fixture.fresh();
+    let (store, work, key) = (place.open(), name("work"), new_key());
+    let pushed = async |signature| store.push(&work, Upload { signature, ..upload("one", None) }).await.unwrap();
+    assert_eq!(pushed(None).await.record.signature, None);
+    let signed = pushed(signature(&key, b"one")).await;
+    assert_eq!((signed.change, signed.record.number), (Change::Added, version(2)), "the same file, a signature");
+    assert_eq!(pushed(None).await.change, Change::Unchanged, "it keeps the one that it has");
+    assert_eq!(pushed(signature(&key, b"one")).await.change, Change::Unchanged);
+    let other = pushed(signature(&new_key(), b"one")).await;
+    assert_eq!((other.change, other.record.number), (Change::Added, version(3)));
+    let read = only(&place.open()).await;
+    assert_eq!(store.signature(&read).await.unwrap(), other.record.signature);
+    let signers = Signers::new(vec![key.public_key()]);
+    let chosen = place.open().requiring(signers).push(&work, upload("one", None)).await.unwrap();
+    assert_eq!((chosen.change, chosen.record.number), (Change::Again, version(2)), "the one that is good");
+}
+
+pub(crate) async fn what_is_not_signed_changes_nothing(fixture: &Fixture) {
+    let place = fixture.fresh();
+    let (key, work) = (new_key(), name("work"));
+    let store = place.open().requiring(Signers::new(vec![key.public_key()]));
+    for wrong in [None, signature(&key, b"two"), signature(&new_key(), b"one")] {
+        let upload = Upload { signature: wrong, ..upload("one", None) };
+        let told = store.push(&work, upload.clone()).await.unwrap_err();
+        assert!(matches!(told, StoreError::NotSigned { keeps_manifest: false, .. }), "{told}");
+        assert!(matches!(store.ensure_signed(&work, &upload).await, Err(StoreError::NotSigned { .. })));
+    }
+    assert_eq!(place.names("").await, [""; 0]);
+    push(&place.open(), "work", b"unsigned").await;
+    store.push(&work, Upload { signature: signature(&key, b"one"), ..upload("one", None) }).await.unwrap();
+    let told = store.use_version(&work, version(1)).await.unwrap_err();
+    assert!(matches!(told, StoreError::NotSigned { .. }), "{told}");
+    assert_eq!(only(&place.open()).await.digest(), Some(&Digest::of(b"one")));
 }
 
 pub(crate) async fn what_is_removed_is_gone_and_its_versions_stay(fixture: &Fixture) {

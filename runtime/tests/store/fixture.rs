@@ -91,7 +91,13 @@ impl Place<'_> {
 
 pub(crate) fn upload(bytes: impl Into<Bytes>, manifest: Option<&str>) -> Upload {
     let imports = vec!["wasi:cli/environment@0.2.6".to_owned()];
-    Upload { bytes: bytes.into(), manifest: manifest.map(str::to_owned), by: "me@here".into(), imports }
+    Upload {
+        bytes: bytes.into(),
+        manifest: manifest.map(str::to_owned),
+        signature: None,
+        by: "me@here".into(),
+        imports,
+    }
 }
 
 pub(crate) async fn push(store: &ComponentStore, name: &str, bytes: &'static [u8]) -> Pushed {

@@ -14,7 +14,7 @@ async fn what_was_uploaded_is_executed_and_the_same_again_changes_nothing() {
     let digest = Digest::of(&bytes).to_string();
     let (status, first) = site.put("work", bytes.clone()).await;
     let expected = json!({ "name": "work", "version": 1, "change": "added", "digest": digest, "size_bytes": bytes.len(),
-        "imports": [], "manifest": "none", "by": "ci" });
+        "imports": [], "manifest": "none", "signed_by": null, "by": "ci" });
     assert_eq!((status, &first), (StatusCode::CREATED, &expected));
     let task = site.task("work").await;
     assert_eq!((&task["status"], &task["result"]), (&json!("COMPLETED"), &json!("one")));

@@ -9,22 +9,28 @@ use std::{
 use anyhow::Context;
 use bytes::Bytes;
 use bytesize::ByteSize;
+use event_driven::names::TaskName;
 use serde_json::{Value, json};
 
-use super::verdict::{Verdict, examine};
+use super::{
+    signed::{self, name_of},
+    verdict::{Verdict, examine},
+};
 use crate::{
     cli::{
         manifest_file::ManifestFile,
         output::{self, Format, Output},
         settings,
     },
+    components::{Digest, Statement},
+    config::Config,
     sandbox::Standing,
 };
 
 pub(super) const HELP: &str = "\
 Does what a runtime does when it loads the component, and holds the manifest against [limits], [ceiling] and [allow] of the
 settings: use those that the runtimes use. Reads no secret. What is not granted is no fault: a component that imports it finds
-nothing there.
+nothing there. Where signatures are required (components.require_signatures), it has to be signed for that name and manifest.
 
 Exits with 0 if a runtime with these settings would take it, else with 1.
 
@@ -39,6 +45,12 @@ pub(in crate::cli) struct Args {
     /// Its limits and grants. Without it, the file beside FILE that ends in .toml, if there is one
     #[arg(long, value_name = "FILE.toml")]
     manifest: Option<PathBuf>,
+    /// The name under which tasks ask for it, which its signature is for. Without it, the file's name
+    #[arg(long)]
+    name: Option<TaskName>,
+    /// Its signature. Without it, FILE.sig, if there is one
+    #[arg(long, value_name = "FILE.sig")]
+    signature: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -49,12 +61,30 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
     let size = bytes.len() as u64;
     let manifest = ManifestFile::find(&args.file, args.manifest.as_deref())?;
-    let verdict = examine(&config, bytes, manifest.as_ref()).await?;
+    let mut verdict = examine(&config, bytes.clone(), manifest.as_ref()).await?;
+    verdict.problems.extend(not_signed(&config, args, &bytes, manifest.as_ref())?);
     match args.output.output {
         Format::Json => output::print_json(&json(&path, size, manifest.as_ref(), &verdict))?,
         Format::Table => print(&path, size, manifest.as_ref(), &verdict)?,
     }
     Ok(if verdict.is_usable() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a runtime would say of its signature.
+fn not_signed(
+    config: &Config,
+    args: &Args,
+    bytes: &Bytes,
+    manifest: Option<&ManifestFile>,
+) -> anyhow::Result<Option<String>> {
+    let signers = config.to_signers();
+    if !signers.are_required() {
+        return Ok(None);
+    }
+    let (name, signature) =
+        (name_of(&args.file, args.name.as_ref())?, signed::find(&args.file, args.signature.as_deref())?);
+    let statement = Statement::new(&name, &Digest::of(bytes), manifest.map(|file| file.text.as_str()));
+    Ok(signers.ensure(&statement, signature.as_ref()).err().map(|error| error.to_string()))
 }
 
 fn print(path: &str, size: u64, manifest: Option<&ManifestFile>, verdict: &Verdict) -> std::io::Result<()> {

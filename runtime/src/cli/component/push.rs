@@ -11,7 +11,10 @@ use bytesize::ByteSize;
 use event_driven::names::TaskName;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::verdict::examine;
+use super::{
+    signed::{self, name_of},
+    verdict::examine,
+};
 use crate::{
     cli::{manifest_file::ManifestFile, output, settings, start},
     components::{Change, ComponentStore, Upload},
@@ -23,6 +26,8 @@ runtimes use. Without one, the component keeps the manifest that it has; an empt
 
 What is pushed becomes a version of the component, and the current one. The same file with the same manifest is one version,
 however often it is pushed. `warren component use` goes back.
+
+Where signatures are required (components.require_signatures), it has to be signed for the name and the manifest that it gets.
 
 Examples:
   warren component push target/wasm32-wasip2/release/resize.wasm
@@ -38,6 +43,9 @@ pub(in crate::cli) struct Args {
     /// Its limits and grants. Without it, the file beside FILE that ends in .toml, if there is one
     #[arg(long, value_name = "FILE.toml")]
     manifest: Option<PathBuf>,
+    /// Its signature. Without it, FILE.sig, if there is one
+    #[arg(long, value_name = "FILE.sig")]
+    signature: Option<PathBuf>,
     /// Who pushes it, for those who list its versions. Without it, USER at this machine
     #[arg(long)]
     by: Option<String>,
@@ -49,23 +57,18 @@ const SHOWN_FROM: ByteSize = ByteSize::mib(8);
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<()> {
     let config = settings::load(file, Vec::new())?.config;
     let (path, url) = (args.file.display(), &config.components.url);
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => {
-            let stem = args.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            stem.parse().with_context(|| format!("{path}: the file's name is no task's name; use --name"))?
-        }
-    };
+    let name = name_of(&args.file, args.name.as_ref())?;
     let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
     let manifest = ManifestFile::find(&args.file, args.manifest.as_deref())?;
+    let signature = signed::find(&args.file, args.signature.as_deref())?;
     let verdict = examine(&config, bytes.clone(), manifest.as_ref()).await?;
     let imports = verdict.imports_if_usable(&path.to_string())?;
     let size = ByteSize(bytes.len() as u64);
     let (origin, text) = manifest.map(|file| (file.origin, file.text)).unzip();
     let by = args.by.clone().unwrap_or_else(pusher);
     let bar = progress(size);
-    let store = ComponentStore::open_or_create(url)?;
-    let upload = Upload { bytes, manifest: text, by, imports };
+    let store = ComponentStore::open_or_create(url)?.requiring(config.to_signers());
+    let upload = Upload { bytes, manifest: text, signature, by, imports };
     let pushed = store.push_watched(&name, upload, &|more| bar.inc(more)).await;
     bar.finish_and_clear();
     let pushed = pushed?;

@@ -8,13 +8,14 @@ use event_driven::names::TaskName;
 use serde_json::{Map, Value, json};
 use toml::Table;
 
+use super::signed;
 use crate::{
     cli::{
         output::{self, Format, Output},
         reader::Reader,
         settings,
     },
-    components::{ComponentStore, Digest},
+    components::{ComponentStore, Digest, Statement},
     config::Config,
 };
 
@@ -51,6 +52,14 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     shown.insert("size_bytes".into(), stored.size.into());
     shown.insert("modified".into(), json!(stored.modified));
     shown.insert("digest".into(), digest.as_str().into());
+    let (statement, signers) = (Statement::new(name, &digest, text.as_deref()), config.to_signers());
+    let (signature, told) = match store.signature(&stored).await {
+        Ok(signature) => (signature.clone(), signed::told(&signers, &statement, signature.as_ref())),
+        Err(error) => (None, error.to_string()),
+    };
+    shown.insert("signature".into(), json!(signature));
+    shown.insert("signed_by".into(), json!(signers.signer(&statement, signature.as_ref())));
+    shown.insert("signed".into(), told.into());
     shown.insert("manifest".into(), json!(text));
     shown.insert("imports".into(), json!(stored.version().map(|version| &version.imports)));
     match in_force(&config, text.as_deref().unwrap_or_default()) {
@@ -104,6 +113,7 @@ fn print(shown: &Value) -> anyhow::Result<()> {
     line("size", &ByteSize(number(shown, "size_bytes")).to_string())?;
     line("modified", &output::time(&output::text(shown, "modified")))?;
     line("digest", &output::text(shown, "digest"))?;
+    line("signed", &output::text(shown, "signed"))?;
     let lines = shown.get("manifest").and_then(Value::as_str).map(|text| text.lines().count());
     match (lines, output::text(shown, "manifest_error")) {
         (_, error) if !error.is_empty() => line("manifest", &format!("can't be used: {error}"))?,

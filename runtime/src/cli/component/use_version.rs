@@ -11,7 +11,8 @@ use crate::{
 
 pub(super) const HELP: &str = "\
 The runtimes take it up within seconds (components.scan), with the manifest that was pushed with it. Tasks that run finish on
-the version that they began with.
+the version that they began with. Where signatures are required (components.require_signatures), a version that is not signed is
+refused.
 
 Examples:
   warren component versions resize
@@ -29,7 +30,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<()> {
     let config = settings::load(file, Vec::new())?.config;
     let (name, version) = (&args.name, args.number);
-    let store = ComponentStore::open(&config.components.url)?;
+    let store = ComponentStore::open(&config.components.url)?.requiring(config.to_signers());
     let switched = store.use_version(name, version).await?;
     let digest = &switched.record.digest;
     let told = match switched.before {

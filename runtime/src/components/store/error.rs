@@ -6,7 +6,14 @@ use bytesize::ByteSize;
 use event_driven::names::TaskName;
 
 use super::{MAX_COMPONENT, MAX_INDEX, MAX_MANIFEST, Version, place::variables_of};
-use crate::{causes, components::Digest};
+use crate::{
+    causes,
+    components::{Digest, NotSigned},
+};
+
+/// What an author may not think of who has signed a file without a manifest.
+const KEEPS_MANIFEST: &str = "; the manifest is the one that the component has, as none came with the push \
+                              (`warren component show NAME --output json` prints it)";
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +65,24 @@ pub enum StoreError {
     NoManifest {
         /// The component.
         name: TaskName,
+    },
+    /// A file is too large to be taken for a signature, or no base64 of one.
+    #[error(
+        "{name}.wasm.sig is no signature: the base64 of the 64 bytes of Ed25519, as `warren component sign` writes it"
+    )]
+    NoSignature {
+        /// The component.
+        name: TaskName,
+    },
+    /// What is pushed or made current is not signed as it has to be.
+    #[error("component {name} is refused: {reason}{}", if *keeps_manifest { KEEPS_MANIFEST } else { "" })]
+    NotSigned {
+        /// The component.
+        name: TaskName,
+        /// What is wrong.
+        reason: NotSigned,
+        /// Whether the manifest is the one that the component has, because none came with the push.
+        keeps_manifest: bool,
     },
     /// A file that lies loose was replaced between the look at it and its reading.
     #[error("component {name} was replaced while it was read; the next look finds what is there now")]
@@ -187,6 +212,8 @@ impl StoreError {
             Self::Unsupported { .. }
             | Self::TooLarge { .. }
             | Self::NoManifest { .. }
+            | Self::NoSignature { .. }
+            | Self::NotSigned { .. }
             | Self::WrongDigest { .. }
             | Self::NoBlob { .. }
             | Self::Garbage { .. }

@@ -13,7 +13,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_INDEX, MAX_MANIFEST, StoreError};
-use crate::components::Digest;
+use crate::components::{Digest, Signature, Statement};
 
 /// The folder of all indexes.
 pub(super) const FOLDER: &str = "index";
@@ -73,6 +73,17 @@ pub struct VersionRecord {
     pub imports: Vec<String>,
     /// The text of its manifest, if it has one.
     pub manifest: Option<Arc<str>>,
+    /// The signature that it was pushed with, if any. Nothing is said by that it is here: [`crate::components::Signers`]
+    /// tell whether it is good.
+    #[serde(default)]
+    pub signature: Option<Signature>,
+}
+
+impl VersionRecord {
+    /// What has to be signed, if it is of this component.
+    pub fn statement(&self, name: &TaskName) -> Statement {
+        Statement::new(name, &self.digest, self.manifest.as_deref())
+    }
 }
 
 /// The versions of a component, as they stand in its index.
@@ -199,6 +210,7 @@ mod tests {
             by: "me@here".into(),
             imports: vec!["wasi:cli/environment@0.2.6".into()],
             manifest: manifest.map(Into::into),
+            signature: manifest.map(|_| format!("{}==", "A".repeat(86)).parse().unwrap()),
         };
         Versions { current: Some(Version::FIRST), all: vec![record(1, None), record(2, Some("[limits]\n"))] }
     }
@@ -225,6 +237,18 @@ mod tests {
         assert!(told(&json.replace("\"number\": 1", "\"number\": 2")).contains("not in order"));
         assert!(told(&json.replace("\"number\": 1", "\"number\": 0")).contains("nonzero"));
         assert!(told(&json.replace("sha256:", "sha256:../")).contains("a digest is"));
+        assert!(told(&json.replace("AAAA", "AAA")).contains("a signature is"));
+    }
+
+    #[test]
+    fn an_index_of_before_there_were_signatures_is_read() {
+        let name = "work".parse().unwrap();
+        let mut versions = versions();
+        versions.all.truncate(1);
+        let json = String::from_utf8(versions.to_json(&name).unwrap().into()).unwrap();
+        let older = json.replace(",\n      \"signature\": null", "");
+        assert_ne!(older, json);
+        assert_eq!(Versions::parse(&name, older.as_bytes()), Ok(versions));
     }
 
     #[test]

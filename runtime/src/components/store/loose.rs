@@ -1,4 +1,4 @@
-//! Components that lie loose in the store: `<name>.wasm`, with `<name>.toml` beside it, put there by hand.
+//! Components that lie loose in the store: `<name>.wasm`, with `<name>.toml` and `<name>.wasm.sig` beside it, put there by hand.
 //!
 //! They have no versions: what lies there is what is executed, and who replaces a file has replaced the component.
 
@@ -14,10 +14,16 @@ use event_driven::names::TaskName;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
 use super::{MAX_COMPONENT, MAX_MANIFEST, StoreError, place::Place};
+use crate::components::Signature;
 
 const EXTENSION: &str = "wasm";
 
 const MANIFEST_EXTENSION: &str = "toml";
+
+const SIGNATURE_EXTENSION: &str = "wasm.sig";
+
+/// The largest file that is read for a signature. One has 88 characters, and line breaks perhaps.
+const MAX_SIGNATURE: u64 = 1024;
 
 /// One state of an object that may be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +41,12 @@ impl FileState {
     }
 }
 
-/// A component's file and its manifest's.
+/// A component's file, its manifest's and its signature's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Loose {
     pub(super) file: FileState,
     pub(super) manifest: Option<FileState>,
+    pub(super) signature: Option<FileState>,
 }
 
 impl Place {
@@ -49,12 +56,16 @@ impl Place {
         let stem = |meta: &ObjectMeta, extension| {
             Some(meta.location.filename()?.strip_suffix(extension)?.strip_suffix('.')?.to_owned())
         };
-        let of_manifest = |meta| Some((stem(meta, MANIFEST_EXTENSION)?, FileState::of(meta)));
-        let mut manifests: HashMap<String, FileState> = listed.objects.iter().filter_map(of_manifest).collect();
+        let of_extension = |extension| -> HashMap<String, FileState> {
+            let state = |meta| Some((stem(meta, extension)?, FileState::of(meta)));
+            listed.objects.iter().filter_map(state).collect()
+        };
+        let (mut manifests, mut signatures) = (of_extension(MANIFEST_EXTENSION), of_extension(SIGNATURE_EXTENSION));
         let of_component = |meta: &ObjectMeta| {
             let stem = stem(meta, EXTENSION)?;
             let name = stem.parse().inspect_err(|error| warn_while_fresh(meta, error)).ok()?;
-            Some((name, Loose { file: FileState::of(meta), manifest: manifests.remove(&stem) }))
+            let (manifest, signature) = (manifests.remove(&stem), signatures.remove(&stem));
+            Some((name, Loose { file: FileState::of(meta), manifest, signature }))
         };
         Ok(listed.objects.iter().filter_map(of_component).collect())
     }
@@ -63,7 +74,8 @@ impl Place {
     pub(super) async fn find_loose(&self, name: &TaskName) -> Result<Option<Loose>, StoreError> {
         let Some(file) = self.state_of(&path_of(name, EXTENSION)).await? else { return Ok(None) };
         let manifest = self.state_of(&path_of(name, MANIFEST_EXTENSION)).await?;
-        Ok(Some(Loose { file, manifest }))
+        let signature = self.state_of(&path_of(name, SIGNATURE_EXTENSION)).await?;
+        Ok(Some(Loose { file, manifest, signature }))
     }
 
     async fn state_of(&self, path: &Path) -> Result<Option<FileState>, StoreError> {
@@ -92,6 +104,20 @@ impl Place {
         String::from_utf8(bytes.into()).map_err(|_| no_manifest())
     }
 
+    /// The signature of a loose component, in that very state.
+    pub(super) async fn read_loose_signature(
+        &self,
+        name: &TaskName,
+        file: &FileState,
+    ) -> Result<Signature, StoreError> {
+        let no_signature = || StoreError::NoSignature { name: name.clone() };
+        if file.size > MAX_SIGNATURE {
+            return Err(no_signature());
+        }
+        let bytes = self.read_state(name, SIGNATURE_EXTENSION, file).await?;
+        str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(no_signature)
+    }
+
     async fn read_state(&self, name: &TaskName, extension: &str, file: &FileState) -> Result<Bytes, StoreError> {
         let options = GetOptions { if_match: file.e_tag.clone(), ..GetOptions::default() };
         let replaced = |source| match source {
@@ -108,7 +134,7 @@ impl Place {
     pub(super) async fn remove_loose(&self, name: &TaskName) -> Result<bool, StoreError> {
         // Also a manifest that is left alone, of a removal that was cut off: the next file of that name would have it.
         let mut removed = false;
-        for extension in [EXTENSION, MANIFEST_EXTENSION] {
+        for extension in [EXTENSION, MANIFEST_EXTENSION, SIGNATURE_EXTENSION] {
             let path = path_of(name, extension);
             if self.state_of(&path).await?.is_none() {
                 continue;

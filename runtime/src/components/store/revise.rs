@@ -144,7 +144,8 @@ mod tests {
         let store = ComponentStore::open(folder.path().to_str().unwrap()).unwrap();
         let name: TaskName = "work".parse().unwrap();
         let push = async |text: String| {
-            let upload = Upload { bytes: text.into(), manifest: None, by: String::new(), imports: Vec::new() };
+            let upload =
+                Upload { bytes: text.into(), manifest: None, signature: None, by: String::new(), imports: Vec::new() };
             store.push(&name, upload).await.unwrap()
         };
         push("first".into()).await;

@@ -61,6 +61,18 @@ fn the_names_of_existing_deployments_are_understood() {
 }
 
 #[test]
+fn a_key_that_is_none_is_told_by_its_beginning() {
+    let good = "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let variable = ("WARREN_COMPONENTS_REQUIRE_SIGNATURES".to_owned(), format!("{good}, {good}"));
+    let loaded = load(Sources { environment: vec![variable], ..Sources::default() }).unwrap();
+    assert_eq!(loaded.config.components.require_signatures, [good.parse().unwrap(), good.parse().unwrap()]);
+    let told = load(file(&format!("[components]\nrequire_signatures = ['{good}', 'ed25519:c2hvcnQ=']")));
+    let told = told.unwrap_err().to_string();
+    let expected = "warren.toml: components.require_signatures: \"ed25519:c2hvcnQ=\" is no public key: ";
+    assert!(told.contains(expected) && told.contains("(it has 5 bytes)"), "{told}");
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let mut sources = file("[limits]\ntimeout = 'soon'\nfuel = 3\n[sandpit]\nx = 1\n[retry]\nretries = 99");
     sources.environment = vec![("WARREN_BROKER_PREFETCH".into(), "many".into())];

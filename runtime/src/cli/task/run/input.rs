@@ -11,7 +11,7 @@ use event_driven::{message::JsonText, names::TaskName};
 
 use crate::{
     cli::{manifest_file::ManifestFile, payload},
-    components::ComponentStore,
+    components::{ComponentStore, Digest, Statement},
     config::Config,
 };
 
@@ -70,13 +70,16 @@ impl Source {
                     )
                 };
                 let stored = store.head(name).await?.with_context(missing)?;
-                let component = store.read(&stored).await?;
+                let (component, text) = (store.read(&stored).await?, store.manifest(&stored).await?);
+                let signers = config.to_signers();
+                if signers.are_required() {
+                    let statement = Statement::new(name, &Digest::of(&component), text.as_deref());
+                    let refused = || format!("component {name} in {url} is refused");
+                    signers.ensure(&statement, store.signature(&stored).await?.as_ref()).with_context(refused)?;
+                }
                 let manifest = match manifest {
                     Some(path) => ManifestFile::find(path, Some(path))?,
-                    None => {
-                        let text = store.manifest(&stored).await?;
-                        text.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text })
-                    }
+                    None => text.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text }),
                 };
                 Ok(Input { origin: name.to_string(), task_name: name.to_string(), component, manifest, payload })
             }
