@@ -8,6 +8,7 @@ mod new;
 mod push;
 mod remove;
 mod show;
+mod source;
 mod use_version;
 mod verdict;
 mod versions;

@@ -1,17 +1,15 @@
-//! `warren component check`: whether a runtime would take a component, and what its imports come to. Offline.
+//! `warren component check`: whether a runtime would take a component, and what its imports come to. Offline, but for an
+//! artifact in a registry.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::Context;
-use bytes::Bytes;
 use bytesize::ByteSize;
 use serde_json::{Value, json};
 
-use super::verdict::{Verdict, examine};
+use super::{
+    source::{self, Found},
+    verdict::{Verdict, examine},
+};
 use crate::{
     cli::{
         manifest_file::ManifestFile,
@@ -30,25 +28,21 @@ Exits with 0 if a runtime with these settings would take it, else with 1.
 
 Examples:
   warren component check target/wasm32-wasip2/release/resize.wasm
-  warren component check resize.wasm --manifest resize.toml --output json";
+  warren component check resize.wasm --manifest resize.toml --output json
+  warren component check oci://registry.example.com/acme/resize:1.4.0 --manifest resize.toml";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The component, compiled for wasm32-wasip2
-    file: PathBuf,
-    /// Its limits and grants. Without it, the file beside FILE that ends in .toml, if there is one
-    #[arg(long, value_name = "FILE.toml")]
-    manifest: Option<PathBuf>,
+    #[command(flatten)]
+    source: source::Args,
     #[command(flatten)]
     output: Output,
 }
 
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
     let config = settings::load(file, Vec::new())?.config;
-    let path = args.file.display().to_string();
-    let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
+    let Found { origin: path, bytes, manifest } = args.source.source()?.read(&config).await?;
     let size = bytes.len() as u64;
-    let manifest = ManifestFile::find(&args.file, args.manifest.as_deref())?;
     let verdict = examine(&config, bytes, manifest.as_ref()).await?;
     match args.output.output {
         Format::Json => output::print_json(&json(&path, size, manifest.as_ref(), &verdict))?,
