@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use serde_json::{Value, json};
 
 use super::{
-    source::{self, Found},
+    source::{Asked, Found},
     verdict::{Verdict, examine},
 };
 use crate::{
@@ -34,7 +34,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
-    source: source::Args,
+    source: Asked,
     #[command(flatten)]
     output: Output,
 }

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use event_driven::names::TaskName;
 
 use super::{
-    source::{self, Found},
+    source::{Asked, Found},
     verdict::examine,
 };
 use crate::{
@@ -32,7 +32,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
-    source: source::Args,
+    source: Asked,
     /// The name under which tasks ask for it. Without it, the file's name, or the last part of the repository's
     #[arg(long)]
     name: Option<TaskName>,

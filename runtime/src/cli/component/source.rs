@@ -14,8 +14,9 @@ use crate::{
     config::Config,
 };
 
+/// What the command line says of both.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Asked {
     /// The component, compiled for wasm32-wasip2: a file, or an artifact, oci://registry/repository:tag (or @sha256:…)
     file: PathBuf,
     /// Its limits and grants. Without it, the file beside FILE that ends in .toml, if there is one; for oci://… none
@@ -27,7 +28,7 @@ pub(super) struct Args {
 
 /// Where a component is.
 pub(super) struct Source<'a> {
-    args: &'a Args,
+    asked: &'a Asked,
     artifact: Option<OciReference>,
 }
 
@@ -39,7 +40,7 @@ pub(super) struct Found {
     pub(super) manifest: Option<ManifestFile>,
 }
 
-impl Args {
+impl Asked {
     /// Tells files from artifacts. Reads nothing yet.
     ///
     /// # Errors
@@ -47,7 +48,7 @@ impl Args {
     pub(super) fn source(&self) -> anyhow::Result<Source<'_>> {
         // A path that is no Unicode is a file's.
         let artifact = self.file.to_str().map(OciReference::find).transpose()?.flatten();
-        Ok(Source { args: self, artifact })
+        Ok(Source { asked: self, artifact })
     }
 }
 
@@ -63,7 +64,7 @@ impl Source<'_> {
                 reference.name().parse().with_context(wrong)
             }
             None => {
-                let file = &self.args.file;
+                let file = &self.asked.file;
                 let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
                 let wrong = || format!("{}: the file's name is no task's name; use --name", file.display());
                 stem.parse().with_context(wrong)
@@ -76,18 +77,18 @@ impl Source<'_> {
     /// # Errors
     /// If one of them can't be had.
     pub(super) async fn read(&self, config: &Config) -> anyhow::Result<Found> {
-        let Args { file, manifest: asked, transport } = self.args;
+        let Asked { file, manifest: named, transport } = self.asked;
         match &self.artifact {
             Some(reference) => {
                 // First what costs nothing.
-                let manifest = asked.as_deref().map(ManifestFile::read).transpose()?;
+                let manifest = named.as_deref().map(ManifestFile::read).transpose()?;
                 let pulled = oci::pull(reference, *transport, config.components.max_size).await?;
                 Ok(Found { origin: pulled.pinned, bytes: pulled.bytes, manifest })
             }
             None => {
                 let origin = file.display().to_string();
                 let bytes = Bytes::from(fs::read(file).with_context(|| format!("{origin} can't be read"))?);
-                let manifest = ManifestFile::find(file, asked.as_deref())?;
+                let manifest = ManifestFile::find(file, named.as_deref())?;
                 Ok(Found { origin, bytes, manifest })
             }
         }

@@ -25,8 +25,7 @@ const PUSH: &str = "push the component with `wkg oci push`, or with `oras push` 
 /// A manifest, or an index of manifests: as much of either as is needed to tell them apart.
 #[derive(Deserialize)]
 struct Document {
-    #[serde(default)]
-    layers: Vec<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
 }
 
@@ -54,8 +53,9 @@ pub(super) fn component_layer(text: &[u8]) -> anyhow::Result<Descriptor> {
             listed(&manifests, |manifest| manifest.digest.to_string())
         );
     }
-    let types = listed(&document.layers, |layer| shortened(&layer.media_type));
-    match <[Descriptor; 1]>::try_from(document.layers) {
+    let layers = document.layers.unwrap_or_default();
+    let types = listed(&layers, |layer| shortened(&layer.media_type));
+    match <[Descriptor; 1]>::try_from(layers) {
         Ok([layer]) if WASM.contains(&layer.media_type.as_str()) => Ok(layer),
         Ok(_) => bail!("its layer is {types}, not application/wasm; {PUSH}"),
         Err(layers) if layers.is_empty() => bail!("it has no layer; {PUSH}"),
@@ -105,6 +105,7 @@ mod tests {
         let of_image = layer("application/vnd.oci.image.manifest.v1+json");
         let cases = [
             (json!({ "layers": [] }), format!("it has no layer; {push}")),
+            (json!({ "layers": null }), format!("it has no layer; {push}")),
             (json!({ "schemaVersion": 1, "fsLayers": [] }), format!("it has no layer; {push}")),
             (json!({ "layers": [layer(tar)] }), format!("its layer is {tar}, not application/wasm; {push}")),
             (

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{components::Digest, tls};
 
-/// The largest manifest that is read: what the distribution specification has registries accept at least.
+/// The largest manifest that is read: more is taken by no registry that has a bound.
 const MANIFEST: u64 = 4 << 20;
 
 const USER_AGENT: &str = concat!("warren/", env!("CARGO_PKG_VERSION"));
