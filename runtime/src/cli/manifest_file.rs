@@ -22,11 +22,10 @@ impl ManifestFile {
         if let Some(path) = asked {
             return Self::read(path).map(Some);
         }
-        let path = Self::beside(component);
-        // One that is there and can't be read is not passed over.
-        match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Ok(_) | Err(_) => Self::read(&path).map(Some),
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match Self::read(&Self::beside(component)) {
+            Err(error) if error.downcast_ref().is_some_and(is_missing) => Ok(None),
+            read => read.map(Some),
         }
     }
 

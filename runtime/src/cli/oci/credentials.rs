@@ -6,7 +6,7 @@
 use std::{
     fs::File,
     io::{BufReader, ErrorKind},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
@@ -29,9 +29,12 @@ pub(super) struct Login {
 /// # Errors
 /// If there is one that can't be read.
 pub(super) fn find(registry: &str) -> anyhow::Result<Option<Login>> {
-    let Some(path) = config_file() else { return Ok(None) };
+    config_file().map_or(Ok(None), |path| find_in(&path, registry))
+}
+
+fn find_in(path: &Path, registry: &str) -> anyhow::Result<Option<Login>> {
     let shown = path.display();
-    let file = match File::open(&path) {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("{shown}, where `docker login` keeps logins")),
@@ -62,4 +65,24 @@ fn config_file() -> Option<PathBuf> {
         None => std::env::home_dir()?.join(".docker"),
     };
     Some(folder.join("config.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_found_by_the_name_that_its_registry_has_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let found = |registry: &str| find_in(&path, registry).unwrap().map(|login| (login.user, login.password));
+        assert_eq!(found("localhost:5000"), None, "there is no file");
+        // In base64: hub:1, and local:2:3.
+        let text =
+            r#"{"auths":{"https://index.docker.io/v1/":{"auth":"aHViOjE="},"localhost:5000":{"auth":"bG9jYWw6Mjoz"}}}"#;
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(found("index.docker.io"), Some(("hub".into(), "1".into())));
+        assert_eq!(found("localhost:5000"), Some(("local".into(), "2:3".into())));
+        assert_eq!(found("localhost"), None);
+    }
 }

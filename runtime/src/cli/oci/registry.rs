@@ -77,7 +77,7 @@ impl<'a> Registry<'a> {
         let host = self.reference.host();
         ensure!(
             self.is_plain || !leads_to_plain_http(challenge),
-            "{host} wants the login over plain HTTP, where others can read it: its configuration names a realm with http://"
+            "{host} wants the login over plain HTTP, where others can read it: its realm has to be configured with https://"
         );
         let owned = host.to_owned();
         let login = tokio::task::spawn_blocking(move || credentials::find(&owned)).await??;

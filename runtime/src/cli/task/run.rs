@@ -39,7 +39,8 @@ Exits with 0 if the task COMPLETED, 1 if it FAILED, 2 if it could not be execute
 Examples:
   warren task run target/wasm32-wasip2/release/resize.wasm --payload '{\"a\":1}'
   warren task run ./resize.wasm --manifest resize.toml --payload @picture.json --watch
-  warren task run resize --payload - --output json < picture.json";
+  warren task run resize --payload - --output json < picture.json
+  warren task run oci://registry.example.com/acme/resize:1.4.0 --payload @picture.json";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
