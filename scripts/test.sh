@@ -68,7 +68,8 @@ step "an OCI registry"
 oci=$target_dir/oci
 unpack_registry() {
   command -v apt-get >/dev/null && command -v dpkg >/dev/null && mkdir -p "$oci" &&
-    (cd "$oci" && apt-get download -qq docker-registry && dpkg -x docker-registry_*.deb .)
+    (cd "$oci" && { apt-get download -qq docker-registry || { apt-get update -qq && apt-get download -qq docker-registry; }; } &&
+      dpkg -x docker-registry_*.deb .)
 }
 if command -v docker-registry >/dev/null; then
   WARREN_TEST_OCI=$(command -v docker-registry)
