@@ -63,6 +63,23 @@ else
   skip "the store of components in S3: there is no python3 with venv"
 fi
 
+step "an OCI registry"
+# out of its package: nothing is installed, and nothing starts by itself
+oci=$target_dir/oci
+unpack_registry() {
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null && mkdir -p "$oci" &&
+    (cd "$oci" && { apt-get download -qq docker-registry || { apt-get update -qq && apt-get download -qq docker-registry; }; } &&
+      dpkg -x docker-registry_*.deb .)
+}
+if command -v docker-registry >/dev/null; then
+  WARREN_TEST_OCI=$(command -v docker-registry)
+  export WARREN_TEST_OCI
+elif [ -x "$oci/usr/bin/docker-registry" ] || unpack_registry; then
+  export WARREN_TEST_OCI=$oci/usr/bin/docker-registry
+else
+  skip "components out of an OCI registry: there is no docker-registry, and apt-get gives none"
+fi
+
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --all-features --locked

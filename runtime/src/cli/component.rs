@@ -10,6 +10,7 @@ mod remove;
 mod show;
 mod sign;
 mod signed;
+mod source;
 mod use_version;
 mod verdict;
 mod versions;

@@ -19,13 +19,21 @@ pub(super) struct ManifestFile {
 impl ManifestFile {
     /// Reads the manifest that was asked for, else the one beside the component, if there is one.
     pub(super) fn find(component: &Path, asked: Option<&Path>) -> anyhow::Result<Option<Self>> {
-        let path = asked.map_or_else(|| Self::beside(component), Path::to_owned);
-        let origin = path.display().to_string();
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(Self { origin, text })),
-            Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("the manifest {origin} can't be read")),
+        if let Some(path) = asked {
+            return Self::read(path).map(Some);
         }
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match Self::read(&Self::beside(component)) {
+            Err(error) if error.downcast_ref().is_some_and(is_missing) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// Reads the manifest in a file.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let origin = path.display().to_string();
+        let text = fs::read_to_string(path).with_context(|| format!("the manifest {origin} can't be read"))?;
+        Ok(Self { origin, text })
     }
 
     /// Where the manifest of a component's file lies: `hello.toml` beside `hello.wasm`.

@@ -1,19 +1,14 @@
-//! `warren component check`: whether a runtime would take a component, and what its imports come to. Offline.
+//! `warren component check`: whether a runtime would take a component, and what its imports come to. Offline, but for an
+//! artifact in a registry.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::Context;
 use bytes::Bytes;
 use bytesize::ByteSize;
-use event_driven::names::TaskName;
 use serde_json::{Value, json};
 
 use super::{
-    signed::{self, name_of},
+    source::{Asked, Found, Source},
     verdict::{Verdict, examine},
 };
 use crate::{
@@ -22,7 +17,7 @@ use crate::{
         output::{self, Format, Output},
         settings,
     },
-    components::{Digest, Statement},
+    components::{Digest, Signature, Statement},
     config::Config,
     sandbox::Standing,
 };
@@ -36,33 +31,24 @@ Exits with 0 if a runtime with these settings would take it, else with 1.
 
 Examples:
   warren component check target/wasm32-wasip2/release/resize.wasm
-  warren component check resize.wasm --manifest resize.toml --output json";
+  warren component check resize.wasm --manifest resize.toml --output json
+  warren component check oci://registry.example.com/acme/resize:1.4.0 --manifest resize.toml";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The component, compiled for wasm32-wasip2
-    file: PathBuf,
-    /// Its limits and grants. Without it, the file beside FILE that ends in .toml, if there is one
-    #[arg(long, value_name = "FILE.toml")]
-    manifest: Option<PathBuf>,
-    /// The name under which tasks ask for it, which its signature is for. Without it, the file's name
-    #[arg(long)]
-    name: Option<TaskName>,
-    /// Its signature. Without it, FILE.sig, if there is one
-    #[arg(long, value_name = "FILE.sig")]
-    signature: Option<PathBuf>,
+    #[command(flatten)]
+    source: Asked,
     #[command(flatten)]
     output: Output,
 }
 
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
     let config = settings::load(file, Vec::new())?.config;
-    let path = args.file.display().to_string();
-    let bytes = Bytes::from(fs::read(&args.file).with_context(|| format!("{path} can't be read"))?);
+    let source = args.source.source()?;
+    let Found { origin: path, bytes, manifest, signature } = source.read(&config).await?;
     let size = bytes.len() as u64;
-    let manifest = ManifestFile::find(&args.file, args.manifest.as_deref())?;
     let mut verdict = examine(&config, bytes.clone(), manifest.as_ref()).await?;
-    verdict.problems.extend(not_signed(&config, args, &bytes, manifest.as_ref())?);
+    verdict.problems.extend(not_signed(&config, &source, &bytes, manifest.as_ref(), signature.as_ref())?);
     match args.output.output {
         Format::Json => output::print_json(&json(&path, size, manifest.as_ref(), &verdict))?,
         Format::Table => print(&path, size, manifest.as_ref(), &verdict)?,
@@ -73,18 +59,17 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
 /// What a runtime would say of its signature.
 fn not_signed(
     config: &Config,
-    args: &Args,
+    source: &Source<'_>,
     bytes: &Bytes,
     manifest: Option<&ManifestFile>,
+    signature: Option<&Signature>,
 ) -> anyhow::Result<Option<String>> {
     let signers = config.to_signers();
     if !signers.are_required() {
         return Ok(None);
     }
-    let (name, signature) =
-        (name_of(&args.file, args.name.as_ref())?, signed::find(&args.file, args.signature.as_deref())?);
-    let statement = Statement::new(&name, &Digest::of(bytes), manifest.map(|file| file.text.as_str()));
-    Ok(signers.ensure(&statement, signature.as_ref()).err().map(|error| error.to_string()))
+    let statement = Statement::new(&source.name()?, &Digest::of(bytes), manifest.map(|file| file.text.as_str()));
+    Ok(signers.ensure(&statement, signature).err().map(|error| error.to_string()))
 }
 
 fn print(path: &str, size: u64, manifest: Option<&ManifestFile>, verdict: &Verdict) -> std::io::Result<()> {

@@ -31,13 +31,21 @@ pub(super) fn beside(component: &Path) -> PathBuf {
 
 /// Reads the signature that was asked for, else the one beside the component, if there is one.
 pub(super) fn find(component: &Path, asked: Option<&Path>) -> anyhow::Result<Option<Signature>> {
-    let path = asked.map_or_else(|| beside(component), Path::to_owned);
-    let origin = path.display();
-    match fs::read_to_string(&path) {
-        Ok(text) => text.parse().map(Some).with_context(|| format!("{origin} is no signature")),
-        Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("the signature {origin} can't be read")),
+    if let Some(path) = asked {
+        return read(path).map(Some);
     }
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match read(&beside(component)) {
+        Err(error) if error.downcast_ref().is_some_and(is_missing) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Reads the signature in a file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Signature> {
+    let origin = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("the signature {origin} can't be read"))?;
+    text.parse().with_context(|| format!("{origin} is no signature"))
 }
 
 /// Who has signed it, for people: the key, if it is one that counts here.

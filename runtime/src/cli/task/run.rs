@@ -20,6 +20,7 @@ use self::{
 use crate::{
     cli::{
         manifest_file::ManifestFile,
+        oci::Transport,
         output::{self, Format, Output},
         payload, settings,
         signals::Signals,
@@ -38,19 +39,24 @@ Exits with 0 if the task COMPLETED, 1 if it FAILED, 2 if it could not be execute
 Examples:
   warren task run target/wasm32-wasip2/release/resize.wasm --payload '{\"a\":1}'
   warren task run ./resize.wasm --manifest resize.toml --payload @picture.json --watch
-  warren task run resize --payload - --output json < picture.json";
+  warren task run resize --payload - --output json < picture.json
+  warren task run oci://registry.example.com/acme/resize:1.4.0 --payload @picture.json";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The component: a file, named by a path or with .wasm at its end, or the name of one in the store
+    /// The component: a file, named by a path or with .wasm at its end; an artifact, oci://registry/repository:tag (or
+    /// @sha256:…); or the name of one in the store
     #[arg(value_name = "FILE|NAME")]
     component: String,
     /// What it is given: JSON, @FILE, or - for stdin
     #[arg(long, default_value = "null", allow_hyphen_values = true, value_name = "JSON|@FILE|-")]
     payload: String,
-    /// Its limits and grants. Without it, the file beside FILE that ends in .toml, or the manifest in the store
+    /// Its limits and grants. Without it, the file beside FILE that ends in .toml, or the manifest in the store; for oci://…
+    /// none
     #[arg(long, value_name = "FILE.toml")]
     manifest: Option<PathBuf>,
+    #[command(flatten)]
+    transport: Transport,
     /// Run again whenever the component's file, the manifest or the payload's @FILE changes
     #[arg(long)]
     watch: bool,
@@ -70,7 +76,7 @@ struct Asked<'a> {
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
     let asked = Asked {
         config: settings::load(file, Vec::new())?.config,
-        source: Source::of(&args.component)?,
+        source: Source::of(&args.component, args.transport)?,
         manifest: args.manifest.as_deref(),
         payload: match args.payload.as_str() {
             // Stdin can be read once only.
@@ -175,6 +181,7 @@ impl Asked<'_> {
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let component = match &self.source {
             Source::File(path) => path.clone(),
+            Source::Artifact(reference, _) => bail!("--watch watches files, and {reference} is none"),
             Source::Store(name) => {
                 bail!("--watch watches files, and {name} is a name in the store: give the path of its .wasm")
             }

@@ -10,7 +10,11 @@ use bytes::Bytes;
 use event_driven::{message::JsonText, names::TaskName};
 
 use crate::{
-    cli::{manifest_file::ManifestFile, payload},
+    cli::{
+        manifest_file::ManifestFile,
+        oci::{self, OciReference, Transport},
+        payload,
+    },
     components::{ComponentStore, Digest, Statement},
     config::Config,
 };
@@ -19,6 +23,8 @@ use crate::{
 pub(super) enum Source {
     /// A file of an author's.
     File(PathBuf),
+    /// In a registry.
+    Artifact(OciReference, Transport),
     /// The store, where a runtime would find it.
     Store(TaskName),
 }
@@ -26,7 +32,7 @@ pub(super) enum Source {
 /// All that an execution is made of. Where two are equal, there is nothing new to execute.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Input {
-    /// The component as messages name it: the path of its file, or its name.
+    /// The component as messages name it: the path of its file, its reference, or its name.
     pub(super) origin: String,
     /// The task's name, as the guest is told it.
     pub(super) task_name: String,
@@ -36,8 +42,11 @@ pub(super) struct Input {
 }
 
 impl Source {
-    /// A path, or the name of a component in the store.
-    pub(super) fn of(component: &str) -> anyhow::Result<Self> {
+    /// A path, a reference, or the name of a component in the store.
+    pub(super) fn of(component: &str, transport: Transport) -> anyhow::Result<Self> {
+        if let Some(reference) = OciReference::find(component)? {
+            return Ok(Self::Artifact(reference, transport));
+        }
         if component.contains('/') || component.ends_with(".wasm") {
             return Ok(Self::File(component.into()));
         }
@@ -57,6 +66,12 @@ impl Source {
                 let manifest = ManifestFile::find(path, manifest)?;
                 let task_name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 Ok(Input { origin, task_name, component, manifest, payload })
+            }
+            Self::Artifact(reference, transport) => {
+                let manifest = manifest.map(ManifestFile::read).transpose()?;
+                let pulled = oci::pull(reference, *transport, config.components.max_size).await?;
+                let task_name = reference.name().to_owned();
+                Ok(Input { origin: pulled.pinned, task_name, component: pulled.bytes, manifest, payload })
             }
             Self::Store(name) => {
                 let url = &config.components.url;
@@ -78,7 +93,7 @@ impl Source {
                     signers.ensure(&statement, store.signature(&stored).await?.as_ref()).with_context(refused)?;
                 }
                 let manifest = match manifest {
-                    Some(path) => ManifestFile::find(path, Some(path))?,
+                    Some(path) => Some(ManifestFile::read(path)?),
                     None => text.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text }),
                 };
                 Ok(Input { origin: name.to_string(), task_name: name.to_string(), component, manifest, payload })
@@ -92,10 +107,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_names_a_file_and_a_name_what_is_in_the_store() {
-        let is_file = |text| matches!(Source::of(text).unwrap(), Source::File(_));
+    fn a_path_names_a_file_a_reference_an_artifact_and_a_name_what_is_in_the_store() {
+        let of = |text| Source::of(text, Transport::default());
+        let is_file = |text| matches!(of(text).unwrap(), Source::File(_));
         assert!(is_file("./hello") && is_file("/tmp/x") && is_file("hello.wasm"));
         assert!(!is_file("hello") && !is_file("my-task.v2"));
-        assert!(Source::of("..").err().unwrap().to_string().contains("./.."));
+        assert!(matches!(of("oci://localhost/hello:1").unwrap(), Source::Artifact(..)));
+        assert!(of("..").err().unwrap().to_string().contains("./.."));
     }
 }
