@@ -247,8 +247,13 @@ async fn what_is_in_use_stays_while_what_follows_can_not_be_had() {
 async fn what_can_not_be_had_does_not_keep_tasks_from_what_takes_its_place() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
     let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
-    let upload =
-        |body: &str| Upload { bytes: guest(body).into(), manifest: None, by: "me".into(), imports: Vec::new() };
+    let upload = |body: &str| Upload {
+        bytes: guest(body).into(),
+        manifest: None,
+        signature: None,
+        by: "me".into(),
+        imports: Vec::new(),
+    };
     let first = store.push(&name, upload("(unreachable)")).await.unwrap().record;
     fs::write(folder.path().join("other.wasm"), guest("(unreachable)")).unwrap();
     let keep = Keep { scan: Duration::from_millis(20), memory: CROWDED };
@@ -280,7 +285,8 @@ async fn the_versions_of_a_component_share_its_places() {
     let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
     let push = async |body: &str, concurrency: u32| {
         let manifest = Some(format!("[limits]\nconcurrency = {concurrency}\n"));
-        let upload = Upload { bytes: guest(body).into(), manifest, by: "me".into(), imports: Vec::new() };
+        let upload =
+            Upload { bytes: guest(body).into(), manifest, signature: None, by: "me".into(), imports: Vec::new() };
         store.push(&name, upload).await.unwrap().record.digest
     };
     push("(unreachable)", 1).await;

@@ -45,7 +45,7 @@ pub fn retry_properties(
 ) -> BasicProperties {
     let mut headers = kept_headers(original, &DEATHS);
     headers.push((header::ATTEMPT, AMQPValue::LongLongInt(attempt.number().into())));
-    with_notes(original, headers, routing_key, error, max_bytes)
+    with_notes(original, headers, Vec::new(), routing_key, error, max_bytes)
 }
 
 /// The properties of the copy for the dead-letter queue. `max_bytes` is the most that its headers may have.
@@ -55,10 +55,9 @@ pub fn dead_properties(
     error: &str,
     max_bytes: usize,
 ) -> BasicProperties {
-    let mut headers = kept_headers(original, &[header::DEAD_AT]);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    headers.push((header::DEAD_AT, AMQPValue::Timestamp(now)));
-    with_notes(original, headers, routing_key, error, max_bytes)
+    let died = (header::DEAD_AT, AMQPValue::Timestamp(now));
+    with_notes(original, kept_headers(original, &[]), vec![died], routing_key, error, max_bytes)
 }
 
 /// The properties of a copy of a dead letter that goes back to the queue of work that it came from, as if it had just been
@@ -90,12 +89,13 @@ fn kept_headers<'a>(original: &'a BasicProperties, dropped: &[&str]) -> Headers<
 fn with_notes(
     original: &BasicProperties,
     mut headers: Headers<'_>,
+    mut notes: Headers<'_>,
     routing_key: &str,
     error: &str,
     max_bytes: usize,
 ) -> BasicProperties {
     let text = |text: &str| AMQPValue::LongString(text.into());
-    let mut notes = vec![(header::ERROR, text(cut(error, MAX_ERROR_BYTES))), (header::ROUTING_KEY, text(routing_key))];
+    notes.extend([(header::ERROR, text(cut(error, MAX_ERROR_BYTES))), (header::ROUTING_KEY, text(routing_key))]);
     for (name, property) in [(header::EXPIRATION, original.expiration()), (header::USER_ID, original.user_id())] {
         notes.extend(property.as_ref().map(|value| (name, text(value.as_str()))));
     }
@@ -254,7 +254,7 @@ mod tests {
         let text = |n: usize| AMQPValue::LongString("x".repeat(n).into());
         let original = with_headers(&[("huge", text(100_000)), ("large", text(20_000)), ("small", text(10))]);
         let dead = dead_properties(&original, "k", &"e".repeat(9_000), 30_000);
-        assert_eq!(names(&dead), ["large", "small", "x-error", "x-routing-key"]);
+        assert_eq!(names(&dead), ["large", "small", "x-dead-at", "x-error", "x-routing-key"]);
     }
 
     /// As many as fill a frame, each smaller than what a copy needs: without it the copy would be another message.
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_producer_that_fills_the_frame_is_left_out() {
         let original = with_headers(&[(header::PRODUCER_APP, AMQPValue::LongString("x".repeat(50_000).into()))]);
-        assert_eq!(names(&dead_properties(&original, "k", "e", 30_000)), ["x-error", "x-routing-key"]);
+        assert_eq!(names(&dead_properties(&original, "k", "e", 30_000)), ["x-dead-at", "x-error", "x-routing-key"]);
     }
 
     #[test]
