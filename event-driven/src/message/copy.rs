@@ -86,10 +86,10 @@ fn kept_headers<'a>(original: &'a BasicProperties, dropped: &[&str]) -> Headers<
         .collect()
 }
 
-fn with_notes(
+fn with_notes<'a>(
     original: &BasicProperties,
-    mut headers: Headers<'_>,
-    mut notes: Headers<'_>,
+    mut headers: Headers<'a>,
+    mut notes: Headers<'a>,
     routing_key: &str,
     error: &str,
     max_bytes: usize,
