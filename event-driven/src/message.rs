@@ -18,7 +18,7 @@ mod size;
 mod start;
 mod task;
 
-pub use copy::{dead_properties, first_routing_key, retry_properties, revived_properties};
+pub use copy::{dead_properties, first_routing_key, renewed_properties, retry_properties, revived_properties};
 pub use death::Death;
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;

@@ -49,10 +49,9 @@ pub use heartbeat::{Heartbeat, RuntimeInfo};
 pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
-pub(crate) use queries::CLAIM;
 pub use queries::{
-    Cancelled, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, Spread, TakeOver, Taken,
-    TaskFilter, TaskSummary, Usage,
+    Cancelled, Claim, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, Spread, TakeOver,
+    Taken, TaskFilter, TaskSummary, Usage,
 };
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;

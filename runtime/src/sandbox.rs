@@ -196,6 +196,11 @@ impl Sandbox {
         });
     }
 
+    /// A task is not to be cancelled after all.
+    pub fn uncancel(&self, task: Uuid) {
+        self.cancelled.send_if_modified(|tasks| tasks.remove(&task));
+    }
+
     /// Interrupts every running guest; their outcome is [`Outcome::Interrupted`], and that of every later call too.
     pub fn interrupt(&self) {
         self.interrupted.cancel();

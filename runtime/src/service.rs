@@ -88,6 +88,8 @@ pub struct Service {
     taking_over: tokio::sync::Mutex<()>,
     /// One task for each unsettled delivery, and one for each consumer.
     deliveries: TaskTracker,
+    /// What goes on beside the deliveries, until a stop.
+    background: TaskTracker,
     /// Set first thing by a stop; readiness tells.
     stopping: AtomicBool,
     /// Rung when a task was cancelled by this process: the next look need not be waited for.
@@ -110,6 +112,7 @@ impl Service {
             load: Arc::default(),
             taking_over: tokio::sync::Mutex::default(),
             deliveries: TaskTracker::new(),
+            background: TaskTracker::new(),
             stopping: AtomicBool::new(false),
             look_for_cancels: Notify::new(),
             delayed_arrived: Notify::new(),
@@ -119,8 +122,9 @@ impl Service {
         });
         let tasks = service.parts.broker.consume_from(Queue::Tasks, service.first_prefetch());
         let events = service.parts.broker.consume(Queue::EventStore);
-        tokio::spawn(Self::watch_cancels(Arc::downgrade(&service)));
-        tokio::spawn(Self::publish_delayed(Arc::downgrade(&service)));
+        service.background.spawn(Self::watch_cancels(Arc::downgrade(&service)));
+        service.background.spawn(Self::keep_publishing_delayed(Arc::downgrade(&service)));
+        service.background.close();
         service.deliveries.spawn(service.clone().consume_tasks(tasks));
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
         service

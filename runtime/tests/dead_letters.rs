@@ -69,8 +69,10 @@ async fn dead_letters_are_listed_by_reason_and_component_and_stay_where_they_are
     let id = all.iter().find(|letter| letter["task_name"] == "late").unwrap()["id"].as_str().unwrap();
     let shown: Value = serde_json::from_str(&done(&stack, &["show", &id[..8]])).unwrap();
     assert_eq!((&shown["body"]["payload"]["keep"], &shown["message_id"]), (&json!("me"), &json!("late-1")));
-    let unknown = dead(&stack, &["show", "zzz"]);
-    assert!(!unknown.status.success() && printed(&unknown).contains("has the id zzz"), "{}", printed(&unknown));
+    let unknown = dead(&stack, &["show", "000000"]);
+    assert!(!unknown.status.success() && printed(&unknown).contains("has the id 000000"), "{}", printed(&unknown));
+    let unset = dead(&stack, &["discard", "", "--yes"]);
+    assert!(!unset.status.success() && printed(&unset).contains("an id has 12 digits"), "{}", printed(&unset));
     assert_eq!(publisher.depth("dead.tasks").await, 3);
 }
 

@@ -212,7 +212,7 @@ async fn health_and_description_are_there() {
     assert_eq!((status, &ready["ready"]), (StatusCode::OK, &json!(true)));
     let (_, description) = dev.get(&warren, "/openapi.json").await;
     let paths: Vec<_> = description["paths"].as_object().unwrap().keys().cloned().collect();
-    let tasks = ["/v1/tasks", "/v1/tasks/{id}", "/v1/tasks/{id}/logs", "/v1/tasks/{id}/retry"];
+    let tasks = ["/v1/tasks", "/v1/tasks/{id}", "/v1/tasks/{id}/cancel", "/v1/tasks/{id}/logs", "/v1/tasks/{id}/retry"];
     let components = ["", "/{name}", "/{name}/current", "/{name}/usage"].map(|rest| format!("/v1/components{rest}"));
     let components = components.each_ref().map(String::as_str);
     let events = ["/v1/events", "/v1/events/{id}"];

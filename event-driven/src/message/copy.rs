@@ -73,6 +73,15 @@ pub fn revived_properties(dead: &BasicProperties) -> BasicProperties {
     copied(dead).with_headers(table(headers))
 }
 
+/// The properties of a dead letter that is put into its queue anew: nothing of what it says is lost.
+pub fn renewed_properties(dead: &BasicProperties) -> BasicProperties {
+    let mut headers = kept_headers(dead, &[]);
+    let notes = noted(dead);
+    headers.retain(|(name, _)| !notes.iter().any(|(note, _)| note == name));
+    headers.extend(notes);
+    copied(dead).with_headers(table(headers))
+}
+
 type Headers<'a> = Vec<(&'a str, AMQPValue)>;
 
 fn kept_headers<'a>(original: &'a BasicProperties, dropped: &[&str]) -> Headers<'a> {
@@ -96,13 +105,20 @@ fn with_notes<'a>(
 ) -> BasicProperties {
     let text = |text: &str| AMQPValue::LongString(text.into());
     notes.extend([(header::ERROR, text(cut(error, MAX_ERROR_BYTES))), (header::ROUTING_KEY, text(routing_key))]);
-    for (name, property) in [(header::EXPIRATION, original.expiration()), (header::USER_ID, original.user_id())] {
-        notes.extend(property.as_ref().map(|value| (name, text(value.as_str()))));
-    }
+    notes.extend(noted(original));
     headers.retain(|(name, _)| !notes.iter().any(|(note, _)| note == name));
     shrink(&mut headers, max_bytes.saturating_sub(size(&notes)));
     headers.extend(notes);
     copied(original).with_headers(table(headers))
+}
+
+/// The properties that no copy may have, as headers.
+fn noted(original: &BasicProperties) -> Headers<'static> {
+    let properties = [(header::EXPIRATION, original.expiration()), (header::USER_ID, original.user_id())];
+    let note = |(name, property): (&'static str, &Option<ShortString>)| {
+        Some((name, AMQPValue::LongString(property.as_ref()?.as_str().into())))
+    };
+    properties.into_iter().filter_map(note).collect()
 }
 
 fn table(headers: Headers<'_>) -> FieldTable {
@@ -214,6 +230,21 @@ mod tests {
             names(&dead),
             ["a", "x-dead-at", "x-death", "x-error", "x-expiration", "x-routing-key", "x-user-id"]
         );
+    }
+
+    #[test]
+    fn what_is_renewed_says_the_same_and_does_no_harm() {
+        let dead = with_headers(&[
+            ("x-error", AMQPValue::Void),
+            ("CC", AMQPValue::Void),
+            ("x-delivery-count", AMQPValue::LongInt(15)),
+        ])
+        .with_user_id("shop".into())
+        .with_expiration("1".into());
+        let renewed = renewed_properties(&dead);
+        assert_eq!(names(&renewed), ["x-error", "x-expiration", "x-user-id"]);
+        assert_eq!((renewed.user_id(), renewed.expiration()), (&None, &None));
+        assert_eq!(renewed_properties(&renewed), renewed);
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Again {
     pub(super) async fn publish(&self, id: Uuid) -> anyhow::Result<()> {
         match self {
             Self::Direct { database, publisher } => {
-                let request = message_of(database, id).await?;
+                let Some(request) = message_of(database, id).await? else { return Ok(()) };
                 publisher.publish(Publication::of_task(&request)).await.with_context(|| format!("task {id}"))
             }
             Self::Http(client) => {

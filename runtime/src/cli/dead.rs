@@ -85,7 +85,8 @@ pub(super) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Show {
-    /// Its id, or the beginning of it
+    /// Its id, or the first six digits of it or more
+    #[arg(value_parser = letter_id)]
     id: String,
     /// The queue that it is in. Without it, dead.tasks and dead.event.store are looked through
     #[arg(long = "queue", value_name = "NAME")]
@@ -94,7 +95,8 @@ pub(super) struct Show {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Change {
-    /// The letters' ids, or beginnings of them. Without any, all that the options leave
+    /// The letters' ids, or the first six digits of each or more. Without any, all that the options leave
+    #[arg(value_parser = letter_id)]
     ids: Vec<String>,
     #[command(flatten)]
     selection: Selection,
@@ -129,6 +131,16 @@ impl Selection {
         ];
         told.extend(parts.into_iter().flatten());
         told + " in " + &queues(&self.queues).join(", ")
+    }
+}
+
+/// An empty one, as of a variable that is not set, would name all.
+fn letter_id(text: &str) -> Result<String, String> {
+    match (6..=12).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("an id has 12 digits of 0-9 and a-f, as `warren dead list` prints it; at least 6 of them".to_owned())
+        }
     }
 }
 

@@ -47,8 +47,8 @@ impl Letter {
             let headers = properties.headers().as_ref().map(field_table_to_json)?;
             headers.get(name).and_then(Value::as_str).map(str::to_owned)
         };
-        Self {
-            id: id(properties, body),
+        let mut letter = Self {
+            id: String::new(),
             queue: queue.to_owned(),
             class,
             reason,
@@ -59,7 +59,21 @@ impl Letter {
             correlation_id: header("correlation_id").or_else(|| text(properties.correlation_id())),
             message_id: text(properties.message_id()),
             size_bytes: body.len(),
+        };
+        letter.id = letter.id(body);
+        letter
+    }
+
+    /// Twelve digits of a hash over what says which message it is.
+    fn id(&self, body: &[u8]) -> String {
+        let mut hash = Sha256::new();
+        let parts = [&self.producer_app, &self.correlation_id, &self.message_id, &self.routing_key];
+        for part in parts.map(|part| part.as_deref().unwrap_or_default()).into_iter().chain([self.reason.as_str()]) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
         }
+        hash.update(body);
+        hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether nothing tells how it came here: it is kept, whatever is done with the others.
@@ -75,15 +89,4 @@ fn task_name(body: &[u8]) -> Option<String> {
         task_name: String,
     }
     serde_json::from_slice::<Body>(body).ok().map(|body| body.task_name)
-}
-
-/// Twelve digits of a hash over what stays the same when a message is delivered again.
-fn id(properties: &BasicProperties, body: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    for property in [properties.message_id(), properties.correlation_id(), properties.app_id()] {
-        hash.update(property.as_ref().map(ShortString::as_str).unwrap_or_default());
-        hash.update([0]);
-    }
-    hash.update(body);
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }

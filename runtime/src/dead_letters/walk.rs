@@ -10,7 +10,7 @@ use event_driven::{
         options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions},
         types::{AMQPValue, FieldTable},
     },
-    message::{field_table_to_json, revived_properties},
+    message::{field_table_to_json, renewed_properties, revived_properties},
     names::DEFAULT_EXCHANGE,
     publisher::Publication,
 };
@@ -144,14 +144,20 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// It goes back when the walk is over; a copy of it, if it has gone back too often.
+    /// It goes back when the walk is over; a copy of it, if it has gone back too often and a copy can be made.
     async fn keep(&self, message: &BasicGetMessage) -> Result<(), DeadLettersError> {
         if returns(&message.properties) < MOST_RETURNS {
             return Ok(());
         }
-        match self.publish(self.queue, message.properties.clone(), message).await {
+        match self.publish(self.queue, renewed_properties(&message.properties), message).await {
             Ok(()) => self.ack(message).await,
-            Err(reason) => Err(self.failed(reason)),
+            Err(reason) => {
+                tracing::warn!(
+                    "a dead letter in {} came back often, and can't be put there anew: {reason}",
+                    self.queue
+                );
+                Ok(())
+            }
         }
     }
 

@@ -68,8 +68,7 @@ impl Heartbeat {
         let pulse = Arc::new(Pulse { db: db.clone(), info, beats: Mutex::default(), stop: stop.clone() });
         let first = async {
             pulse.beat().await?;
-            db.forget_the_gone().await?;
-            db.forget_old_cancels().await
+            db.forget_the_gone().await
         };
         let first = timeout(db.statement_timeout, first).await;
         first.unwrap_or_else(|_| Err(QueryError::no_answer(db.statement_timeout)))?;

@@ -20,7 +20,7 @@ mod usage;
 
 pub use cancel::Cancelled;
 pub use cursor::{Cursor, InvalidCursor};
-pub(crate) use delayed::CLAIM;
+pub use delayed::Claim;
 pub use events::{EventFilter, EventSummary, RoutingKeyFilter};
 pub use pending::Inserted;
 pub use take_over::{TakeOver, Taken};

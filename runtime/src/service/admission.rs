@@ -121,6 +121,10 @@ impl Service {
         };
         match course {
             Course::Execute(attempt) => {
+                let has_failed = known.state.as_ref().is_some_and(|state| state.status == TaskStatus::Failed);
+                if has_failed && self.take_back_cancel(id, delivery).await.is_none() {
+                    return Admission::Drop;
+                }
                 let task = self.task(TaskRequest { attempt, ..request }, known, coming, until);
                 self.execute(task, delivery)
             }
@@ -139,6 +143,11 @@ impl Service {
             // It has waited for that as long as it could.
             Course::Wait => Admission::Drop,
         }
+    }
+
+    /// Who wanted a task cancelled that has failed since meant that one, and not its next execution.
+    async fn take_back_cancel(&self, id: Uuid, delivery: &Delivery) -> Option<()> {
+        self.in_time(patiently(|| self.parts.database.take_back_cancel(id)), delivery).await
     }
 
     /// Whether what was known of the task still stands, asked anew if that is some time ago. One that was delivered before

@@ -47,11 +47,12 @@ pub enum AgainError {
 
 /// The message that stands for the task, made from its row. Where the message of then still waits somewhere, a task
 /// with a `message_id` is executed once all the same; one without an id may be executed twice. One that has failed or was
-/// cancelled begins anew if it has a `message_id`; without one it has one more attempt.
+/// cancelled begins anew if it has a `message_id`; without one it has one more attempt. `None`: it waited for its time, and is
+/// published by a runtime now.
 ///
 /// # Errors
 /// See [`AgainError`].
-pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, AgainError> {
+pub async fn message_of(database: &Database, id: Uuid) -> Result<Option<TaskRequest>, AgainError> {
     let row = database.find_task(id).await?.ok_or(AgainError::Unknown(id))?;
     match row.status {
         TaskStatus::Completed => return Err(AgainError::Completed(id)),
@@ -60,7 +61,7 @@ pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, Ag
             let anew = TaskRow { status: TaskStatus::Pending, error: None, attempt: 0, ..row };
             let request = request_of(&anew).ok_or(AgainError::Incomplete(id))?;
             database.reopen(id).await?;
-            return Ok(request);
+            return Ok(Some(request));
         }
         TaskStatus::Failed | TaskStatus::Cancelled | TaskStatus::Pending | TaskStatus::Running => {}
     }
@@ -69,9 +70,11 @@ pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, Ag
         return Err(AgainError::Runs { id, runtime_id: runs_in.runtime_id });
     }
     if row.message_id.is_some() {
-        // Where it waits for its time, that is now.
-        database.forget_delayed(&[id]).await?;
-        return request_of(&row).ok_or(AgainError::Incomplete(id));
+        // Where it waits for its time, that is now: a runtime publishes it, with all that it says.
+        return match database.hasten(id).await? {
+            true => Ok(None),
+            false => request_of(&row).map(Some).ok_or(AgainError::Incomplete(id)),
+        };
     }
     // Nothing in a message without an id leads to its row, but a retry takes the row that waits for it.
     let failure = Failure::new(ErrorClass::Technical, "the message was lost; it was published again by hand");
@@ -83,7 +86,7 @@ pub async fn message_of(database: &Database, id: Uuid) -> Result<TaskRequest, Ag
     };
     let request = request_of(&waiting).ok_or(AgainError::Incomplete(id))?;
     match database.let_wait_for_retry(&row, &waiting).await? {
-        true => Ok(request),
+        true => Ok(Some(request)),
         false => Err(AgainError::Changed(id)),
     }
 }
@@ -115,8 +118,10 @@ impl Service {
     /// # Errors
     /// If the message can't be made again, or the broker does not take it.
     pub async fn publish_again(&self, id: Uuid) -> Result<TaskRow, AgainError> {
-        let request = message_of(&self.parts.database, id).await?;
-        self.parts.broker.publish(publish_task(&request)).await?;
+        match message_of(&self.parts.database, id).await? {
+            Some(request) => self.parts.broker.publish(publish_task(&request)).await?,
+            None => self.delayed_arrived.notify_one(),
+        }
         self.parts.database.find_task(id).await?.ok_or(AgainError::Unknown(id))
     }
 }

@@ -4,6 +4,7 @@
 //! one behind a longer delay comes too late. All runtimes publish what is due; the database sees to it that each has its own.
 
 use std::{
+    collections::VecDeque,
     sync::{Weak, atomic::Ordering},
     time::Duration,
 };
@@ -15,12 +16,13 @@ use event_driven::{
 };
 use futures_util::future::join_all;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{Service, rows, submit::publish_task, waiting::patiently};
 use crate::{
-    broker::{Delivery, Settlement},
-    lifecycle::{CLAIM, DelayedTask, QueryError, TaskStatus},
+    broker::{Delivery, PublishError, Settlement},
+    lifecycle::{Claim, DelayedTask, QueryError, TaskStatus},
 };
 
 /// How often it is looked for what other processes have put in.
@@ -28,6 +30,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The pause after something went wrong.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Bytes of payloads that are in memory at once to be published.
+const AT_ONCE: u64 = 4 * 1024 * 1024;
 
 /// How long the database may take for one step.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,8 +61,8 @@ impl Service {
         let Some(known) = known else { return Postponed::Drop };
         let to_be_reopened = match known.map(|known| known.status) {
             None | Some(TaskStatus::Pending) => false,
-            Some(TaskStatus::Failed) => true,
-            Some(TaskStatus::Running | TaskStatus::Completed | TaskStatus::Cancelled) => return Postponed::No(request),
+            Some(TaskStatus::Failed) if !delivery.redelivered => true,
+            Some(_) => return Postponed::No(request),
         };
         let put_by = self.in_time(patiently(|| self.put_by(id, &request, due_at, to_be_reopened)), delivery).await;
         match put_by {
@@ -104,12 +109,20 @@ impl Service {
         }
     }
 
-    /// Publishes what is due, for as long as there is a service that takes work.
-    pub(super) async fn publish_delayed(service: Weak<Self>) {
-        while let Some(service) = service.upgrade().filter(|service| !service.stopping.load(Ordering::Relaxed)) {
+    /// Publishes what is due until a stop. A panic ends the service: what waits for its time would wait for ever.
+    pub(super) async fn keep_publishing_delayed(service: Weak<Self>) {
+        let publishing = AbortOnDropHandle::new(tokio::spawn(Self::publish_delayed(service.clone())));
+        if let (Err(error), Some(service)) = (publishing.await, service.upgrade()) {
+            tracing::error!(%error, "what is due can't be published any more: {error}; stopping");
+            service.broken.cancel();
+        }
+    }
+
+    async fn publish_delayed(service: Weak<Self>) {
+        while let Some(service) = service.upgrade().filter(|service| !service.is_stopping()) {
             let pause = match service.publish_due().await {
-                Ok(claimed) if claimed == CLAIM => continue,
-                Ok(_) => service.until_next().await,
+                Ok(true) => continue,
+                Ok(false) => service.until_next().await,
                 Err(error) => {
                     tracing::debug!(error, "what is due could not be published: {error}");
                     PAUSE
@@ -119,33 +132,68 @@ impl Service {
         }
     }
 
-    /// Publishes some of what is due. Gives how much was claimed.
-    async fn publish_due(&self) -> Result<usize, String> {
-        let due = in_time(self.parts.database.claim_due()).await?;
-        let published = join_all(due.iter().map(|message| self.publish_one(message))).await;
-        let (done, failed): (Vec<_>, Vec<_>) = due.iter().zip(published).partition(|(_, published)| published.is_ok());
-        let ids = |those: &[(&DelayedTask, Result<(), String>)]| {
-            those.iter().map(|(message, _)| message.id_task).collect::<Vec<_>>()
-        };
-        if !done.is_empty() {
-            in_time(self.parts.database.forget_delayed(&ids(&done))).await?;
-        }
-        match failed.first() {
-            None => Ok(due.len()),
-            Some((_, error)) => {
-                in_time(self.parts.database.give_up_claims(&ids(&failed))).await?;
-                Err(error.clone().err().unwrap_or_default())
+    /// Publishes some of what is due. Gives whether there may be more.
+    async fn publish_due(&self) -> Result<bool, String> {
+        let claim = in_time(self.parts.database.claim_due()).await?;
+        let mut left: VecDeque<(Uuid, u64)> = claim.due.iter().copied().collect();
+        let mut published = Ok(());
+        while published.is_ok() && !left.is_empty() && !self.is_stopping() {
+            if claim.is_old(self.parts.database.clock().now()) {
+                break;
             }
+            let some = take_some(&mut left);
+            published = self.publish_some(&claim, &some).await;
         }
+        let left: Vec<_> = left.into_iter().map(|(id, _)| id).collect();
+        if !left.is_empty() {
+            in_time(self.parts.database.give_up_claims(&claim, &left)).await?;
+        }
+        published.map(|()| claim.is_full())
     }
 
-    async fn publish_one(&self, message: &DelayedTask) -> Result<(), String> {
+    /// Publishes these. An error: the broker is away.
+    async fn publish_some(&self, claim: &Claim, ids: &[Uuid]) -> Result<(), String> {
+        let database = &self.parts.database;
+        let (messages, states) = (in_time(database.delayed(ids)).await?, in_time(database.states_of(ids)).await?);
+        // One that was published before its runtime died, and came to its end. A cancelled one may owe somebody an answer.
+        let is_over = |message: &DelayedTask| {
+            let status = states.get(&message.id_task).map(|known| known.status);
+            matches!(status, Some(TaskStatus::Completed | TaskStatus::Failed))
+        };
+        let (over, to_publish): (Vec<_>, Vec<_>) = messages.iter().partition(|message| is_over(message));
+        let published = join_all(to_publish.iter().map(|message| self.publish_one(message))).await;
+        let mut done: Vec<Uuid> = over.iter().map(|message| message.id_task).collect();
+        let (mut away, mut refused) = (Vec::new(), None);
+        for (message, published) in to_publish.iter().zip(published) {
+            match published {
+                Ok(()) => done.push(message.id_task),
+                Err(PublishError::Disconnected(reason)) => away.push((message.id_task, reason)),
+                // It is tried again when its claim has run out, and holds up nobody until then.
+                Err(error) => refused = Some((message.id_task, error)),
+            }
+        }
+        in_time(database.forget_delayed(claim, &done)).await?;
+        if let Some((id, error)) = refused {
+            tracing::warn!(task.id = %id, "the broker refuses a task that is due; it is tried again in a minute: {error}");
+        }
+        let Some((_, reason)) = away.first() else { return Ok(()) };
+        let reason = reason.clone();
+        let away: Vec<_> = away.into_iter().map(|(id, _)| id).collect();
+        in_time(database.give_up_claims(claim, &away)).await?;
+        Err(reason)
+    }
+
+    async fn publish_one(&self, message: &DelayedTask) -> Result<(), PublishError> {
         let Some(request) = request_of(message) else {
             // Only a hand in the table makes it so. The task's row stays, and is listed as stuck.
             tracing::error!(task.id = %message.id_task, "the delayed message of a task can't be read: it is given up");
             return Ok(());
         };
-        self.parts.broker.publish(publish_task(&request)).await.map_err(|error| error.to_string())
+        self.parts.broker.publish(publish_task(&request)).await
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     async fn until_next(&self) -> Duration {
@@ -154,6 +202,16 @@ impl Service {
             Ok(None) | Err(_) => LOOK,
         }
     }
+}
+
+/// As many as may be in memory at once, and at least one.
+fn take_some(left: &mut VecDeque<(Uuid, u64)>) -> Vec<Uuid> {
+    let (mut some, mut sum) = (Vec::new(), 0);
+    while let Some((id, bytes)) = left.pop_front_if(|(_, bytes)| some.is_empty() || sum + *bytes <= AT_ONCE) {
+        some.push(id);
+        sum += bytes;
+    }
+    some
 }
 
 async fn in_time<T>(asked: impl Future<Output = Result<T, QueryError>>) -> Result<T, String> {

@@ -32,6 +32,7 @@ impl Service {
         self.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         let parts = &self.parts;
         self.deliveries.close();
+        self.delayed_arrived.notify_one();
         // What is cut off is only the waiting: nothing is lost by dropping any of the three. `biased`, so that consuming is
         // stopped even if the hurry is there already: what is given back below must not be delivered here again.
         tokio::select! {
@@ -46,12 +47,15 @@ impl Service {
         let interrupted = self.in_flight.ids();
         parts.sandbox.interrupt();
         self.cut_off.cancel();
+        self.look_for_cancels.notify_one();
         let all_over = async {
             parts.broker.stop_consuming().await;
             self.deliveries.wait().await;
         };
         let settled = tokio::time::timeout(FLUSH, all_over).await.is_ok();
         parts.components.stop().await;
+        // What of it is not over by then is another runtime's when its claim has run out.
+        let _in_time = tokio::time::timeout(FLUSH, self.background.wait()).await;
         let flushed = parts.recorder.stop(FLUSH).await;
         parts.heartbeat.stop().await;
         let closed = parts.broker.close(FLUSH).await;

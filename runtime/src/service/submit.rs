@@ -94,16 +94,20 @@ impl Service {
             Inserted::New => true,
         };
         if let Some(due_at) = self.due_at(&request).filter(|_| begins) {
-            return match self.put_by(id, &request, due_at, false).await? {
-                Ok(()) => Ok(self.parts.database.find_task(id).await?.unwrap_or(row)),
-                Err(reason) => Err(SubmitError::Malformed(reason)),
+            return match self.put_by(id, &request, due_at, false).await {
+                Ok(Ok(())) => Ok(self.parts.database.find_task(id).await?.unwrap_or(row)),
+                Ok(Err(reason)) => Err(SubmitError::Malformed(reason)),
+                Err(error) => {
+                    self.withdraw(row, error.to_string()).await;
+                    Err(error.into())
+                }
             };
         }
         match self.parts.broker.publish(publish_task(&request)).await {
             Ok(()) => Ok(self.parts.database.find_task(id).await?.unwrap_or(row)),
             Err(error) => {
                 if begins {
-                    self.withdraw(row, &error).await;
+                    self.withdraw(row, error.to_string()).await;
                 }
                 Err(error.into())
             }
@@ -178,7 +182,7 @@ impl Service {
     }
 
     /// The row of a task whose message nobody took says so.
-    async fn withdraw(&self, mut row: TaskRow, error: &PublishError) {
+    async fn withdraw(&self, mut row: TaskRow, error: String) {
         let failure = Failure::new(ErrorClass::Technical, format!("the message was not published: {error}"));
         row.fail(failure.to_string(), self.parts.database.clock().now());
         let recorded = tokio::time::timeout(PATIENCE, self.parts.recorder.record(row)).await;

@@ -9,14 +9,12 @@ use entity::TaskStatus;
 use sea_orm::{ConnectionTrait, Statement};
 use uuid::Uuid;
 
-use super::{
-    super::{Database, QueryError},
-    liveness::seconds,
-};
+use super::super::{Database, QueryError};
 use crate::outcome::Failure;
 
-/// For how long a note is kept: longer than any message may wait for its time.
-const KEPT: Duration = Duration::from_secs(40 * 24 * 60 * 60);
+/// For how long a note is kept: as long as a message may lie in its queue while no runtime is there. One that waits for its time
+/// has a row that is CANCELLED, and needs none.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What became of the wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,21 +40,20 @@ impl Database {
         if status.is_final() {
             return Ok(Cancelled::Over(status));
         }
-        let now = self.backend.now();
-        let note = format!(
-            "INSERT INTO task_cancel (id_task, requested_at) VALUES ($1, {now}) \
-             ON CONFLICT (id_task) DO UPDATE SET requested_at = excluded.requested_at"
-        );
-        self.change_one(&note, [id.into()]).await?;
+        let now = self.clock().now();
+        let note = "INSERT INTO task_cancel (id_task, requested_at) VALUES ($1, $2) \
+                    ON CONFLICT (id_task) DO UPDATE SET requested_at = excluded.requested_at";
+        self.change_one(note, [id.into(), now.into()]).await?;
         // Nothing in a message without an id leads to a row that is over: it would be executed as a task of its own.
         let alive = self.backend.alive("task_store.runtime_id");
         let end = format!(
-            "UPDATE task_store SET status = 'CANCELLED', error = $2, finished_at = {now} \
+            "UPDATE task_store SET status = 'CANCELLED', error = $2, finished_at = $3 \
              WHERE id_task = $1 AND message_id IS NOT NULL \
              AND (status = 'PENDING' OR (status = 'RUNNING' AND NOT {alive}))"
         );
-        if self.change_one(&end, [id.into(), Failure::cancelled().to_string().into()]).await? > 0 {
-            self.forget_delayed(&[id]).await?;
+        if self.change_one(&end, [id.into(), Failure::cancelled().to_string().into(), now.into()]).await? > 0 {
+            // Where it waits for its time, who asked for an answer need not.
+            self.hasten(id).await?;
             return Ok(Cancelled::AtOnce);
         }
         Ok(match self.status_of(id).await? {
@@ -71,21 +68,28 @@ impl Database {
     /// # Errors
     /// See [`QueryError`].
     pub async fn cancelled_within(&self, time: Duration) -> Result<HashSet<Uuid>, QueryError> {
-        let sql = format!("SELECT id_task FROM task_cancel WHERE {}", self.backend.is_younger("requested_at", "$1"));
-        let statement = Statement::from_sql_and_values(self.backend.sea_orm(), sql, [seconds(time)]);
+        let sql = "SELECT id_task FROM task_cancel WHERE requested_at > $1";
+        let since = self.clock().now() - time;
+        let statement = Statement::from_sql_and_values(self.backend.sea_orm(), sql, [since.into()]);
         let rows = self.reader.query_all_raw(statement).await?;
         Ok(rows.iter().map(|row| row.try_get("", "id_task")).collect::<Result<_, _>>()?)
     }
 
     /// Takes the note back: the task is to be executed after all.
-    pub(super) async fn take_back_cancel(&self, id: Uuid) -> Result<(), QueryError> {
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn take_back_cancel(&self, id: Uuid) -> Result<(), QueryError> {
         self.change_one("DELETE FROM task_cancel WHERE id_task = $1", [id.into()]).await.map(drop)
     }
 
     /// Forgets the notes that no message can be waiting for any more.
-    pub(in super::super) async fn forget_old_cancels(&self) -> Result<(), QueryError> {
-        let old = format!("DELETE FROM task_cancel WHERE NOT {}", self.backend.is_younger("requested_at", "$1"));
-        self.change_one(&old, [seconds(KEPT)]).await.map(drop)
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn forget_old_cancels(&self) -> Result<(), QueryError> {
+        let old = self.clock().now() - KEPT;
+        self.change_one("DELETE FROM task_cancel WHERE requested_at < $1", [old.into()]).await.map(drop)
     }
 
     async fn status_of(&self, id: Uuid) -> Result<Option<TaskStatus>, QueryError> {

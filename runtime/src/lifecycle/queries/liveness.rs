@@ -18,7 +18,7 @@ impl Backend {
     }
 
     /// The database's time, to the statement's moment.
-    pub(super) fn now(self) -> &'static str {
+    fn now(self) -> &'static str {
         match self {
             Self::Postgres => "clock_timestamp()",
             // As the driver writes times: those of different hands are compared as texts.

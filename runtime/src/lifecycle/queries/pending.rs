@@ -57,8 +57,11 @@ impl Database {
             .filter(Column::Attempt.eq(i32::try_from(before.attempt).unwrap_or(i32::MAX)))
             .filter(same(Column::RuntimeId, before.runtime_id.as_deref().map(Into::into)))
             .filter(same(Column::StartedAt, before.started_at.map(Into::into)));
-        self.take_back_cancel(before.id).await?;
-        Ok(change.exec(self.single_writes()).await?.rows_affected > 0)
+        let is_changed = change.exec(self.single_writes()).await?.rows_affected > 0;
+        if is_changed {
+            self.take_back_cancel(before.id).await?;
+        }
+        Ok(is_changed)
     }
 
     /// Lets a task that has failed or was cancelled begin anew; nothing is changed if it is COMPLETED, or not over.
