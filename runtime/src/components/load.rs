@@ -9,10 +9,11 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use event_driven::names::TaskName;
 
 use super::{
     Component, Digest, Found, Inner, Link, Statement, StoreError,
-    entry::{Broken, Entry, Papers},
+    entry::{Broken, Cause, Entry, Papers},
 };
 
 /// For whom a component is loaded.
@@ -49,7 +50,7 @@ const REST_OF_DAMAGE: Duration = Duration::from_secs(15);
 
 impl Trouble {
     fn of_manifest(reason: String) -> Self {
-        Self::Lasting(Broken { reason: bounded(reason), of_manifest: true })
+        Self::Lasting(Broken { reason: bounded(reason), cause: Cause::Manifest })
     }
 
     fn passing(reason: String) -> Self {
@@ -66,7 +67,7 @@ impl Trouble {
     }
 
     fn of_code(reason: String) -> Self {
-        Self::Lasting(Broken { reason: bounded(reason), of_manifest: false })
+        Self::Lasting(Broken { reason: bounded(reason), cause: Cause::Code })
     }
 }
 
@@ -118,9 +119,18 @@ impl<P: Send + Sync + 'static> Inner<P> {
         found
     }
 
+    /// What the store had last, if that is another one than this; else, or where that is refused, what was found before.
+    pub(super) async fn newer_or(&self, name: &TaskName, than: Option<&Arc<Entry<P>>>, found: Found<P>) -> Found<P> {
+        let Some(newer) = self.newer(name, than) else { return found };
+        let answer = self.load(&newer, Asked::ByTask).await;
+        // Tasks would fail for good because of what nobody vouches for.
+        let is_no_answer = newer.is_refused() && matches!(found, Found::Unavailable(_));
+        if is_no_answer { found } else { answer }
+    }
+
     /// Does not let it take the place of what is in use.
     fn refuse(&self, entry: &Entry<P>, reason: Arc<str>) -> Found<P> {
-        entry.broken(Broken { reason: reason.clone(), of_manifest: false });
+        entry.broken(Broken { reason: reason.clone(), cause: Cause::Refused });
         entry.see();
         if entry.told.as_ref() != Some(&reason) {
             let name = &entry.stored.name;
