@@ -178,6 +178,9 @@ impl<P: Send + Sync + 'static> Inner<P> {
         };
         let manifest = match store.manifest(stored).await {
             Ok(text) => text,
+            Err(error @ StoreError::NoManifest { .. }) if store.signers().are_required() => {
+                return Err(Trouble::refused(error.to_string()));
+            }
             Err(error @ StoreError::NoManifest { .. }) => return Err(Trouble::of_manifest(error.to_string())),
             Err(error) => return Err(Trouble::of_store("its manifest", &error)),
         };
@@ -210,8 +213,10 @@ impl<P: Send + Sync + 'static> Inner<P> {
         if !is_required {
             self.link(entry, papers).await?;
         }
+        // Nobody vouches for a file that is not read: neither for its size, nor for what the store says of that.
+        let too_large = |error: String| if is_required { Trouble::refused(error) } else { Trouble::of_code(error) };
         // Before it is read: it may be of any size.
-        self.compiler.check_size(entry.stored.size).map_err(|error| Trouble::of_code(error.to_string()))?;
+        self.compiler.check_size(entry.stored.size).map_err(|error| too_large(error.to_string()))?;
         // What nobody waits for takes one of the compiler's places at most.
         let _turn = match asked {
             Asked::ByNobody => self.background.acquire().await.ok(),
@@ -221,7 +226,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
         let _place = self.reading.acquire().await;
         let bytes = match self.store.read(&entry.stored).await {
             Ok(bytes) => bytes,
-            Err(error @ StoreError::TooLarge { .. }) => return Err(Trouble::of_code(error.to_string())),
+            Err(error @ StoreError::TooLarge { .. }) => return Err(too_large(error.to_string())),
             Err(error) => return Err(Trouble::of_store("it", &error)),
         };
         if is_required {
