@@ -86,7 +86,11 @@ mod tests {
         for number in 0..50 {
             let path = folder.path().join(format!("0a1b.wasm#{number}"));
             // A folder is no file that could be removed.
-            if number % 10 == 0 { fs::create_dir(&path).unwrap() } else { fs::write(&path, "").unwrap() }
+            if number % 10 == 0 {
+                fs::create_dir(&path).unwrap()
+            } else {
+                fs::write(&path, "").unwrap()
+            }
             age(&path);
         }
         remove_in(folder.path()).unwrap();
