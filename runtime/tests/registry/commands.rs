@@ -97,7 +97,10 @@ fn names_that_no_task_can_have_are_refused_and_twins_too() {
         ("a/b", "can't hold '/'"),
         ("w\u{43e}rk", "can't hold '\u{43e}'"),
         ("w\u{ff4f}rk", "can't hold '\u{ff4f}'"),
-        ("WORK", "there is a component work, which differs from WORK only in case"),
+        (
+            "WORK",
+            "there is a component work, which differs from WORK only in case: a disk may take both for one; push it as work",
+        ),
     ] {
         let (code, _, stderr) = run(&mut author.component(&["push", "two.wasm", "--name", name]));
         assert!(code != 0 && stderr.contains(told), "{name}: {stderr}");

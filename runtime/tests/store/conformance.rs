@@ -91,6 +91,7 @@ pub(crate) async fn the_manifest_belongs_to_the_version(fixture: &Fixture) {
     let large = "#".repeat(64 * 1024 + 1);
     let told = store.push(&work, upload("one", Some(&large))).await.unwrap_err();
     assert!(matches!(told, StoreError::NoManifest { .. }), "{told}");
+    assert!(told.to_string().starts_with("the manifest of work is none: it has 64.0 KiB"), "{told}");
 }
 
 pub(crate) async fn a_file_is_not_paired_with_a_manifest_that_it_was_not_checked_with(fixture: &Fixture) {

@@ -99,8 +99,9 @@ impl ComponentStore {
         if size > MAX_COMPONENT {
             return Err(StoreError::TooLarge { name: name.clone(), size });
         }
-        if upload.manifest.as_ref().is_some_and(|text| ByteSize(text.len() as u64) > MAX_MANIFEST) {
-            return Err(StoreError::NoManifest { name: name.clone() });
+        match upload.manifest.as_ref().map(|text| ByteSize(text.len() as u64)) {
+            Some(size) if size > MAX_MANIFEST => return Err(StoreError::NoManifest { name: name.clone(), size }),
+            Some(_) | None => {}
         }
         self.place.in_time(self.place.ensure_no_twin(name)).await?;
         let push = self.begin(keep, name, upload).await?;
