@@ -75,7 +75,7 @@ fn not_signed(
     let statement = Statement::new(&source.name()?, &Digest::of(bytes), manifest.map(|file| file.text.as_str()));
     let told = |error: NotSigned| match (&error, manifest) {
         (NotSigned::Wrong { .. }, None) => format!("{error}{WITHOUT_MANIFEST}"),
-        _ => error.to_string(),
+        (NotSigned::Wrong { .. }, Some(_)) | (NotSigned::Missing { .. }, _) => error.to_string(),
     };
     Ok(signers.ensure(&statement, signature).err().map(told))
 }
