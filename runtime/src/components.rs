@@ -184,10 +184,7 @@ impl<P: Send + Sync + 'static> Components<P> {
         if let Some(entry) = &listed {
             if let Some(reason) = entry.missed() {
                 // The store is not asked again so soon; but what takes its place may be known already.
-                return match self.inner.newer(name, Some(entry)) {
-                    Some(coming) => self.inner.load(&coming, Asked::ByTask).await,
-                    None => Found::Unavailable(reason),
-                };
+                return self.inner.newer_or(name, Some(entry), Found::Unavailable(reason)).await;
             }
             found = self.inner.load(entry, Asked::ByTask).await;
             if !matches!(found, Found::Unavailable(_)) {
@@ -200,10 +197,7 @@ impl<P: Send + Sync + 'static> Components<P> {
                 found => found,
             };
         }
-        match self.inner.newer(name, listed.as_ref()) {
-            Some(entry) => self.inner.load(&entry, Asked::ByTask).await,
-            None => found,
-        }
+        self.inner.newer_or(name, listed.as_ref(), found).await
     }
 
     /// Checks a component, and its manifest if it has one, as if it were in the store.

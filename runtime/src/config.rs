@@ -239,7 +239,8 @@ pub struct Components {
     #[serde(with = "humantime_serde")]
     pub scan: Duration,
     /// The public keys of those who sign components, each as `ed25519:` and the base64 of its 32 bytes: what none of them has
-    /// signed is neither taken nor executed. Empty: nothing has to be signed. In a variable: between commas.
+    /// signed is neither taken nor executed. Empty: nothing has to be signed. In a variable: between commas,
+    /// and one at least.
     pub require_signatures: Vec<PublicKey>,
 }
 

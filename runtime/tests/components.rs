@@ -184,8 +184,8 @@ async fn a_manifest_is_read_with_its_component_and_again_when_it_changes() {
         assert!(!reason.contains('\n'), "{reason}");
     }
     write(&folder, "work.toml", b"\xff");
-    while !matches!(components.find(&name).await, Found::Broken(reason) if reason.contains("work.toml is no manifest"))
-    {
+    let told = "the manifest of work is none: it has 1 B";
+    while !matches!(components.find(&name).await, Found::Broken(reason) if reason.contains(told)) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     fs::remove_file(folder.path().join("work.toml")).unwrap();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use bytesize::ByteSize;
 use futures_util::StreamExt;
 use tokio::{
-    sync::{Mutex, MutexGuard, Semaphore},
+    sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 
@@ -50,13 +50,18 @@ impl Uploads {
         if announced.is_some_and(|length: u64| length > self.largest.as_u64()) {
             return Err(self.too_large());
         }
-        let Ok(_place) = self.places.try_acquire() else {
-            return Err(Problem::unavailable(
-                "as many uploads as may be at once are under way (http.uploads); try again",
-            ));
-        };
+        let _place = self.place()?;
         let bytes = self.read(body).await?;
         then(bytes).await
+    }
+
+    /// One of the places: for an upload, or for another request that reads a whole file.
+    ///
+    /// # Errors
+    /// 503 if all are taken.
+    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let taken = "as many uploads as may be at once are under way (http.uploads); try again";
+        self.places.try_acquire().map_err(|_| Problem::unavailable(taken))
     }
 
     /// Waits for the turn to be checked. One has it at a time: the compiler's other places are left to tasks, for which

@@ -174,7 +174,7 @@ pub(super) struct SwitchedView {
     (status = 404, description = "there is no such component or version", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "it was put into the store by hand, and has no versions", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "the version is not signed as it has to be", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "the store does not answer now", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "the store does not answer now, or too many are uploaded at once", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn make_current(
     State(service): State<Arc<Service>>,
@@ -185,6 +185,8 @@ pub(super) async fn make_current(
     let (writer, name) = doors.access.writer_of(request.headers(), service.parts().database.clock().now(), name)?;
     // Only now: of those who may not write, nothing is read.
     let Json(CurrentBody { version }) = Json::from_request(request, &()).await?;
+    // The version's file is read, to see whether it is whole.
+    let _place = doors.uploads.place()?;
     let components = &service.parts().components;
     let switched = components.store().use_version(&name, version).await?;
     components.look_now();

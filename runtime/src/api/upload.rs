@@ -103,7 +103,7 @@ pub(super) async fn upload(
             store.ensure_signed(&name, &upload).await?;
             let (imports, kept) = check(&service, &doors.uploads, &name, &upload).await?;
             upload.imports = imports;
-            Ok(store.push_checked(&name, upload, kept.as_deref()).await?)
+            Ok(store.push_checked(&name, upload, kept.as_deref(), &|_| {}).await?)
         })
         .await?;
     service.parts().components.look_now();
@@ -133,10 +133,7 @@ async fn check(
     let (components, manifest) = (&service.parts().components, upload.manifest.as_deref());
     let kept = match manifest {
         Some(_) => None,
-        None => match components.store().head(name).await? {
-            Some(stored) => components.store().manifest(&stored).await?,
-            None => None,
-        },
+        None => components.store().kept_manifest(name).await?,
     };
     let turn = uploads.turn().await;
     let checked = components.check(upload.bytes.clone(), manifest.or(kept.as_deref())).await;

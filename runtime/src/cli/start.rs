@@ -28,8 +28,13 @@ pub(super) async fn parts(
     let sandbox = Sandbox::new(&engine_settings(&config)?)?;
     let compiler = Compiler::new(sandbox.engine().clone(), compile_place(&config)?, compile_cache(&config));
     let preparer = Box::new(sandbox.preparer(config.to_bounds()));
+    let signers = config.to_signers();
+    if signers.are_required() {
+        let keys = config.components.require_signatures.len();
+        tracing::info!("only components that are signed by one of {keys} keys are executed");
+    }
     let keep = Keep { scan: config.components.scan, memory: config.components.memory };
-    let components = Components::load(store.requiring(config.to_signers()), compiler, preparer, keep).await?;
+    let components = Components::load(store.requiring(signers), compiler, preparer, keep).await?;
     let (recorder, lookups) = (Recorder::start(&database), Lookups::start(&database));
     let alive = Heartbeat::start(&database, runtime_info(&config)).await;
     let heartbeat = alive.context("the row of this runtime could not be written")?;

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -23,9 +24,25 @@ impl Digest {
 
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::of_hash(&<Sha256 as sha2::Digest>::digest(bytes))
+    }
+
+    /// The digest of what comes in pieces, of which one at a time is in memory.
+    ///
+    /// # Errors
+    /// The first one that comes instead of a piece.
+    pub(super) async fn of_stream<E>(mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Self, E> {
+        let mut hash = <Sha256 as sha2::Digest>::new();
+        while let Some(piece) = pieces.next().await {
+            sha2::Digest::update(&mut hash, piece?);
+        }
+        Ok(Self::of_hash(&sha2::Digest::finalize(hash)))
+    }
+
+    fn of_hash(hash: &[u8]) -> Self {
         use fmt::Write;
         let mut text = String::from(Self::PREFIX);
-        for byte in <Sha256 as sha2::Digest>::digest(bytes) {
+        for byte in hash {
             // Writing to a String can't fail.
             let _ = write!(text, "{byte:02x}");
         }
@@ -98,6 +115,16 @@ mod tests {
         assert_eq!(empty.as_str(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(empty.hex().len(), 64);
         assert_eq!(empty.as_str().parse(), Ok(empty));
+    }
+
+    #[tokio::test]
+    async fn the_digest_of_pieces_is_that_of_the_whole() {
+        let pieces = |pieces: &[Result<&'static [u8], &'static str>]| {
+            futures_util::stream::iter(pieces.iter().map(|piece| piece.map(Bytes::from_static)).collect::<Vec<_>>())
+        };
+        let told = Digest::of_stream(pieces(&[Ok(b"in "), Ok(b""), Ok(b"pieces")])).await;
+        assert_eq!(told, Ok(Digest::of(b"in pieces")));
+        assert_eq!(Digest::of_stream(pieces(&[Ok(b"in "), Err("gone"), Ok(b"pieces")])).await, Err("gone"));
     }
 
     #[test]

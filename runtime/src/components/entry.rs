@@ -70,8 +70,18 @@ struct Missed {
 /// Why it can't be used.
 pub(super) struct Broken {
     pub(super) reason: Arc<str>,
-    /// Whether the manifest is the reason: that may lie outside of the files, as a secret that is not there yet.
-    pub(super) of_manifest: bool,
+    pub(super) cause: Cause,
+}
+
+/// What of it is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Its file.
+    Code,
+    /// Its manifest: the reason may lie outside of the files, as a secret that is not there yet.
+    Manifest,
+    /// Nobody vouches for it: it answers for nothing but itself.
+    Refused,
 }
 
 impl<P> Known<P> {
@@ -220,8 +230,17 @@ impl<P> Entry<P> {
         self.broken_by().map(|broken| broken.reason.clone())
     }
 
+    /// Whether it was refused because nobody vouches for it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_broken_by(Cause::Refused)
+    }
+
     fn may_come_right(&self) -> bool {
-        self.stored.has_manifest() && self.broken_by().is_some_and(|broken| broken.of_manifest)
+        self.stored.has_manifest() && self.is_broken_by(Cause::Manifest)
+    }
+
+    fn is_broken_by(&self, cause: Cause) -> bool {
+        self.broken_by().is_some_and(|broken| broken.cause == cause)
     }
 
     fn broken_by(&self) -> Option<Arc<Broken>> {

@@ -9,10 +9,11 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use event_driven::names::TaskName;
 
 use super::{
     Component, Digest, Found, Inner, Link, Statement, StoreError,
-    entry::{Broken, Entry, Papers},
+    entry::{Broken, Cause, Entry, Papers},
 };
 
 /// For whom a component is loaded.
@@ -49,7 +50,7 @@ const REST_OF_DAMAGE: Duration = Duration::from_secs(15);
 
 impl Trouble {
     fn of_manifest(reason: String) -> Self {
-        Self::Lasting(Broken { reason: bounded(reason), of_manifest: true })
+        Self::Lasting(Broken { reason: bounded(reason), cause: Cause::Manifest })
     }
 
     fn passing(reason: String) -> Self {
@@ -66,7 +67,7 @@ impl Trouble {
     }
 
     fn of_code(reason: String) -> Self {
-        Self::Lasting(Broken { reason: bounded(reason), of_manifest: false })
+        Self::Lasting(Broken { reason: bounded(reason), cause: Cause::Code })
     }
 }
 
@@ -118,9 +119,18 @@ impl<P: Send + Sync + 'static> Inner<P> {
         found
     }
 
+    /// What the store had last, if that is another one than this; else, or where that is refused, what was found before.
+    pub(super) async fn newer_or(&self, name: &TaskName, than: Option<&Arc<Entry<P>>>, found: Found<P>) -> Found<P> {
+        let Some(newer) = self.newer(name, than) else { return found };
+        let answer = self.load(&newer, Asked::ByTask).await;
+        // Tasks would fail for good because of what nobody vouches for.
+        let is_no_answer = newer.is_refused() && matches!(found, Found::Unavailable(_));
+        if is_no_answer { found } else { answer }
+    }
+
     /// Does not let it take the place of what is in use.
     fn refuse(&self, entry: &Entry<P>, reason: Arc<str>) -> Found<P> {
-        entry.broken(Broken { reason: reason.clone(), of_manifest: false });
+        entry.broken(Broken { reason: reason.clone(), cause: Cause::Refused });
         entry.see();
         if entry.told.as_ref() != Some(&reason) {
             let name = &entry.stored.name;
@@ -168,6 +178,9 @@ impl<P: Send + Sync + 'static> Inner<P> {
         };
         let manifest = match store.manifest(stored).await {
             Ok(text) => text,
+            Err(error @ StoreError::NoManifest { .. }) if store.signers().are_required() => {
+                return Err(Trouble::refused(error.to_string()));
+            }
             Err(error @ StoreError::NoManifest { .. }) => return Err(Trouble::of_manifest(error.to_string())),
             Err(error) => return Err(Trouble::of_store("its manifest", &error)),
         };
@@ -200,8 +213,10 @@ impl<P: Send + Sync + 'static> Inner<P> {
         if !is_required {
             self.link(entry, papers).await?;
         }
+        // Nobody vouches for a file that is not read: neither for its size, nor for what the store says of that.
+        let too_large = |error: String| if is_required { Trouble::refused(error) } else { Trouble::of_code(error) };
         // Before it is read: it may be of any size.
-        self.compiler.check_size(entry.stored.size).map_err(|error| Trouble::of_code(error.to_string()))?;
+        self.compiler.check_size(entry.stored.size).map_err(|error| too_large(error.to_string()))?;
         // What nobody waits for takes one of the compiler's places at most.
         let _turn = match asked {
             Asked::ByNobody => self.background.acquire().await.ok(),
@@ -211,7 +226,7 @@ impl<P: Send + Sync + 'static> Inner<P> {
         let _place = self.reading.acquire().await;
         let bytes = match self.store.read(&entry.stored).await {
             Ok(bytes) => bytes,
-            Err(error @ StoreError::TooLarge { .. }) => return Err(Trouble::of_code(error.to_string())),
+            Err(error @ StoreError::TooLarge { .. }) => return Err(too_large(error.to_string())),
             Err(error) => return Err(Trouble::of_store("it", &error)),
         };
         if is_required {

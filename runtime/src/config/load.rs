@@ -17,6 +17,10 @@ const OTHER_NAMES: [(&str, &str); 3] =
 /// tests are told.
 const NO_SETTINGS: [&str; 3] = ["WARREN_CONFIG", "WARREN_URL", "WARREN_TEST_"];
 
+/// Lists that, once they are empty, allow what nobody may have meant to allow: a variable that comes without its value, from a
+/// secret that is not there, must not do that without a word.
+const NEVER_EMPTY: [&str; 1] = ["components.require_signatures"];
+
 /// Where a setting's value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -158,7 +162,13 @@ impl Merged {
             Some(Value::Boolean(_)) => {
                 text.parse().map(Value::Boolean).map_err(|_| format!("takes true or false, not {text:?}"))
             }
-            Some(Value::Array(_)) => Ok(Value::Array(items(&text))),
+            Some(Value::Array(_)) => match items(&text) {
+                items if items.is_empty() && NEVER_EMPTY.contains(&setting) => Err(
+                    "has no key in it, and that would let in what nobody has signed; name one, or take the variable away"
+                        .to_owned(),
+                ),
+                items => Ok(Value::Array(items)),
+            },
             _ => Ok(Value::String(text)),
         };
         match value {

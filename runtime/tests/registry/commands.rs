@@ -73,6 +73,21 @@ fn a_version_is_pushed_listed_used_and_removed() {
 }
 
 #[test]
+fn a_push_without_a_manifest_is_checked_with_the_one_that_it_keeps() {
+    let author = Author::new();
+    fs::write(author.folder.path().join("m.toml"), "[grants]\nhosts = ['example.com:443']\n").unwrap();
+    let mut granted = author.component(&["push", "one.wasm", "--name", "work", "--manifest", "m.toml"]);
+    succeed(granted.env("WARREN_ALLOW_HOSTS", "example.com:443"));
+    let (code, _, stderr) = run(&mut author.component(&["push", "two.wasm", "--name", "work"]));
+    assert!(code == 1 && stderr.contains("the manifest of work in components can't be used"), "{stderr}");
+    assert!(stderr.contains("[allow] hosts = [\"example.com:443\"]"), "{stderr}");
+    assert_eq!(author.json(&["versions", "work"]).as_array().unwrap().len(), 1);
+    let mut allowed = author.component(&["push", "two.wasm", "--name", "work"]);
+    let told = succeed(allowed.env("WARREN_ALLOW_HOSTS", "example.com:443"));
+    assert!(told.contains("as version 2 (") && told.contains("with the manifest that it had"), "{told}");
+}
+
+#[test]
 fn names_that_no_task_can_have_are_refused_and_twins_too() {
     let author = Author::new();
     succeed(&mut author.component(&["push", "one.wasm", "--name", "work"]));
@@ -82,7 +97,10 @@ fn names_that_no_task_can_have_are_refused_and_twins_too() {
         ("a/b", "can't hold '/'"),
         ("w\u{43e}rk", "can't hold '\u{43e}'"),
         ("w\u{ff4f}rk", "can't hold '\u{ff4f}'"),
-        ("WORK", "there is a component work, which differs from WORK only in case"),
+        (
+            "WORK",
+            "there is a component work, which differs from WORK only in case: a disk may take both for one; push it as work",
+        ),
     ] {
         let (code, _, stderr) = run(&mut author.component(&["push", "two.wasm", "--name", name]));
         assert!(code != 0 && stderr.contains(told), "{name}: {stderr}");

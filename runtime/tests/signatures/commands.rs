@@ -97,8 +97,27 @@ fn a_push_without_a_manifest_is_signed_with_the_one_that_it_keeps() {
     let kept = warren::components::Digest::of(GRANTS.as_bytes());
     assert!(stderr.contains(&format!("manifest {kept}; the manifest is the one that the component has")), "{stderr}");
     sign_it(&["two.wasm", "--manifest", "m.toml"]);
+    site.refused(&["component", "check", "two.wasm", "--name", "work"], "manifest none; no manifest came with it");
     site.succeed(&push);
     assert_eq!(site.json(&["component", "versions", "work"])[1]["manifest"], GRANTS);
+}
+
+#[test]
+fn what_is_run_by_name_is_judged_with_the_manifest_that_it_runs_with() {
+    let site = site();
+    site.write("m.toml", GRANTS);
+    site.succeed(&["component", "sign", "one.wasm", "--key", "key.pem"]);
+    site.succeed(&["component", "push", "one.wasm"]);
+    site.succeed(&["task", "run", "one"]);
+    let (code, _, stderr) = site.run(&["task", "run", "one", "--manifest", "m.toml"]);
+    let digest = warren::components::Digest::of(GRANTS.as_bytes());
+    assert!(
+        code == 2 && stderr.contains("component one in components is refused with the manifest m.toml"),
+        "{stderr}"
+    );
+    assert!(stderr.contains(&format!("manifest {digest}")), "{stderr}");
+    site.require(&[]);
+    site.succeed(&["task", "run", "one", "--manifest", "m.toml"]);
 }
 
 #[test]

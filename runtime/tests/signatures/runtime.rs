@@ -34,11 +34,16 @@ impl Runtime {
     }
 
     async fn load(&self, signers: Signers) -> Components<Program> {
+        self.load_within(ByteSize::mib(64), signers).await
+    }
+
+    /// The same with so much room for machine code.
+    async fn load_within(&self, memory: ByteSize, signers: Signers) -> Components<Program> {
         let store = ComponentStore::open(self.store.path().to_str().unwrap()).unwrap().requiring(signers);
         let cache = CompileCache::open(&self.cache.path().join("compiled"), ByteSize::gib(1)).unwrap();
         let compiler = Compiler::new(self.sandbox.engine().clone(), Place::InProcess, Some(cache));
         let preparer = Box::new(self.sandbox.preparer(Config::default().to_bounds()));
-        Components::load(store, compiler, preparer, Keep { scan: SCAN, memory: ByteSize::mib(64) }).await.unwrap()
+        Components::load(store, compiler, preparer, Keep { scan: SCAN, memory }).await.unwrap()
     }
 
     async fn load_signed(&self) -> Components<Program> {
@@ -194,6 +199,54 @@ async fn what_lies_loose_needs_its_signature_beside_it() {
     })
     .await
     .unwrap();
+    components.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_does_not_answer_for_one_that_can_not_be_had_now() {
+    let runtime = Runtime::new();
+    let (good, other) = (answering("good"), answering("other"));
+    let store = unguarded(runtime.path());
+    for (name, file) in [("work", &good), ("other", &other)] {
+        let signature = sign(&runtime.key, name, file, None);
+        store.push(&name.parse().unwrap(), upload(file.clone(), None, Some(signature))).await.unwrap();
+    }
+    // There is room for one only.
+    let components = runtime.load_within(ByteSize::b(1), Signers::new(vec![runtime.key.public_key()])).await;
+    taken_up(&components, "work", &good).await;
+    store.push(&"work".parse().unwrap(), upload(answering("evil"), None, None)).await.unwrap();
+    refused(&components, "work", "it is not signed").await;
+    taken_up(&components, "other", &other).await;
+    let blob = runtime.path().join(format!("blobs/{}.wasm", Digest::of(&good).hex()));
+    fs::rename(&blob, blob.with_extension("gone")).unwrap();
+    fs::remove_dir_all(runtime.cache.path().join("compiled")).unwrap();
+    // At first it is found out; then it is known, and not tried again for a while.
+    for _ in 0..2 {
+        match components.find(&"work".parse().unwrap()).await {
+            Found::Unavailable(reason) => assert!(reason.contains("has lost its file"), "{reason}"),
+            Found::Broken(reason) => panic!("a task would fail for good: {reason}"),
+            Found::Ready(_) | Found::Missing => panic!("its file is gone"),
+        }
+    }
+    components.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_loose_and_can_not_be_judged_does_not_take_the_place_of_what_was_signed() {
+    let runtime = Runtime::new();
+    let good = answering("good");
+    runtime.write("work.wasm", &good);
+    runtime.write("work.wasm.sig", sign(&runtime.key, "work", &good, None).to_string());
+    let components = runtime.load_signed().await;
+    taken_up(&components, "work", &good).await;
+    runtime.write("work.toml", b"\xff");
+    refused(&components, "work", "the manifest of work").await;
+    assert_eq!(executed(&components, "work").await, Ok(Digest::of(&good)), "it was in use");
+    fs::remove_file(runtime.path().join("work.toml")).unwrap();
+    // So large that it is not read, and not on the disk either.
+    fs::File::create(runtime.path().join("work.wasm")).unwrap().set_len((128 << 20) + 1).unwrap();
+    refused(&components, "work", "a component has at most").await;
+    assert_eq!(executed(&components, "work").await, Ok(Digest::of(&good)), "it was in use");
     components.stop().await;
 }
 

@@ -24,6 +24,7 @@ async fn tasks_go_on_with_what_was_signed_and_after_a_restart_with_nothing() {
         Process::start(command)
     };
     let warren = start();
+    warren.wait_for_line("only components that are signed by one of 1 keys are executed");
     assert_eq!(task(&warren).await["result"], "good");
     let store = unguarded(&site.path().join("components"));
     store.push(&"work".parse().unwrap(), upload(answering("evil"), None, None)).await.unwrap();

@@ -91,6 +91,7 @@ pub(crate) async fn the_manifest_belongs_to_the_version(fixture: &Fixture) {
     let large = "#".repeat(64 * 1024 + 1);
     let told = store.push(&work, upload("one", Some(&large))).await.unwrap_err();
     assert!(matches!(told, StoreError::NoManifest { .. }), "{told}");
+    assert!(told.to_string().starts_with("the manifest of work is none: it has 64.0 KiB"), "{told}");
 }
 
 pub(crate) async fn a_file_is_not_paired_with_a_manifest_that_it_was_not_checked_with(fixture: &Fixture) {
@@ -101,17 +102,18 @@ pub(crate) async fn a_file_is_not_paired_with_a_manifest_that_it_was_not_checked
     place.put("loose.toml", b"[limits]").await;
     for name in [&work, &loose] {
         for checked_with in [None, Some("[grants]")] {
-            let told = store.push_checked(name, upload("two", None), checked_with).await.unwrap_err();
+            let told = store.push_checked(name, upload("two", None), checked_with, &|_| {}).await.unwrap_err();
             assert!(matches!(told, StoreError::OtherManifest { .. }) && told.may_pass(), "{told}");
         }
     }
     assert_eq!(store.versions(&work).await.unwrap().unwrap().all.len(), 1);
     assert_eq!(store.versions(&loose).await.unwrap(), None);
     for name in [&work, &loose] {
-        let kept = store.push_checked(name, upload("two", None), Some("[limits]")).await.unwrap();
+        let kept = store.kept_manifest(name).await.unwrap();
+        let kept = store.push_checked(name, upload("two", None), kept.as_deref(), &|_| {}).await.unwrap();
         assert_eq!(kept.record.manifest.as_deref(), Some("[limits]"));
     }
-    let given = store.push_checked(&work, upload("two", Some("[grants]")), None).await.unwrap();
+    let given = store.push_checked(&work, upload("two", Some("[grants]")), None, &|_| {}).await.unwrap();
     assert_eq!(given.record.manifest.as_deref(), Some("[grants]"), "one that brings its own keeps none");
 }
 
@@ -279,7 +281,7 @@ pub(crate) async fn a_large_file_is_sent_in_parts_and_tells_how_far_it_is(fixtur
         sent.fetch_add(more, Ordering::Relaxed);
         calls.fetch_add(1, Ordering::Relaxed);
     };
-    let pushed = store.push_watched(&name("large"), upload(bytes.clone(), None), &progress).await.unwrap();
+    let pushed = store.push_checked(&name("large"), upload(bytes.clone(), None), None, &progress).await.unwrap();
     assert_eq!(pushed.record.digest, Digest::of(&bytes));
     assert_eq!((sent.into_inner(), calls.into_inner()), (bytes.len() as u64, 3));
     assert_eq!(store.read(&only(&store).await).await.unwrap(), bytes);

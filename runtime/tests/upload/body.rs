@@ -2,9 +2,10 @@
 
 use std::{io::Write, net::TcpStream};
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
 
-use crate::{Site, TOKEN, answer, answering, raw};
+use crate::{Site, TOKEN, answer, answering, assert_refused, raw, send};
 
 fn head(site: &Site, more: &str) -> String {
     format!(
@@ -69,6 +70,9 @@ async fn slow_uploads_hold_nobody_up_and_are_given_up() {
     let (status, problem) = site.put("other", answering("two")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(problem["detail"].as_str().unwrap().contains("http.uploads"), "{problem}");
+    // Neither is another file read meanwhile, to go back to it.
+    let current = site.request(Method::POST, "/other/current").json(&json!({ "version": 1 }));
+    assert_refused(send(current).await, StatusCode::SERVICE_UNAVAILABLE, "http.uploads");
     // Who is being executed is not held up either.
     assert_eq!(site.task("other").await["result"], "one");
     for stream in [&mut first, &mut second] {

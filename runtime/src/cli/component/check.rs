@@ -17,7 +17,7 @@ use crate::{
         output::{self, Format, Output},
         settings,
     },
-    components::{Digest, Signature, Statement},
+    components::{Digest, NotSigned, Signature, Statement},
     config::Config,
     sandbox::Standing,
 };
@@ -33,6 +33,10 @@ Examples:
   warren component check target/wasm32-wasip2/release/resize.wasm
   warren component check resize.wasm --manifest resize.toml --output json
   warren component check oci://registry.example.com/acme/resize:1.4.0 --manifest resize.toml";
+
+/// What an author may not think of who signs a file for a component that has a manifest in the store.
+const WITHOUT_MANIFEST: &str = "; no manifest came with it, and the one that a push would keep is not looked for here: name it \
+                                with --manifest";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -69,7 +73,11 @@ fn not_signed(
         return Ok(None);
     }
     let statement = Statement::new(&source.name()?, &Digest::of(bytes), manifest.map(|file| file.text.as_str()));
-    Ok(signers.ensure(&statement, signature).err().map(|error| error.to_string()))
+    let told = |error: NotSigned| match (&error, manifest) {
+        (NotSigned::Wrong { .. }, None) => format!("{error}{WITHOUT_MANIFEST}"),
+        (NotSigned::Wrong { .. }, Some(_)) | (NotSigned::Missing { .. }, _) => error.to_string(),
+    };
+    Ok(signers.ensure(&statement, signature).err().map(told))
 }
 
 fn print(path: &str, size: u64, manifest: Option<&ManifestFile>, verdict: &Verdict) -> std::io::Result<()> {

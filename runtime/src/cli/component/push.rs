@@ -9,13 +9,14 @@ use super::{
     verdict::examine,
 };
 use crate::{
-    cli::{output, progress, settings, start},
+    cli::{manifest_file::ManifestFile, output, progress, settings, start},
     components::{Change, ComponentStore, Upload},
 };
 
 pub(super) const HELP: &str = "\
 The manifest is held against [limits], [ceiling] and [allow] of the settings before anything is stored: use those that the
-runtimes use. Without one, the component keeps the manifest that it has; an empty file takes everything back.
+runtimes use. Without one, the component keeps the manifest that it has, and is checked with that; an empty file takes
+everything back.
 
 What is pushed becomes a version of the component, and the current one. The same file with the same manifest is one version,
 however often it is pushed. `warren component use` goes back.
@@ -44,15 +45,21 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let source = args.source.source()?;
     let name = source.name()?;
     let Found { origin: path, bytes, manifest, signature } = source.read(&config).await?;
-    let verdict = examine(&config, bytes.clone(), manifest.as_ref()).await?;
+    let store = ComponentStore::open_or_create(url)?.requiring(config.to_signers());
+    let kept = match &manifest {
+        Some(_) => None,
+        None => store.kept_manifest(&name).await?,
+    };
+    let kept = kept.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text });
+    let verdict = examine(&config, bytes.clone(), manifest.as_ref().or(kept.as_ref())).await?;
     let imports = verdict.imports_if_usable(&path)?;
     let size = ByteSize(bytes.len() as u64);
     let (origin, text) = manifest.map(|file| (file.origin, file.text)).unzip();
     let by = args.by.clone().unwrap_or_else(pusher);
     let bar = progress::bar(size);
-    let store = ComponentStore::open_or_create(url)?.requiring(config.to_signers());
     let upload = Upload { bytes, manifest: text, signature, by, imports };
-    let pushed = store.push_watched(&name, upload, &|more| bar.inc(more)).await;
+    let kept = kept.map(|file| file.text);
+    let pushed = store.push_checked(&name, upload, kept.as_deref(), &|more| bar.inc(more)).await;
     bar.finish_and_clear();
     let pushed = pushed?;
     let (number, digest) = (pushed.record.number, &pushed.record.digest);

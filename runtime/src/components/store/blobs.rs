@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use bytesize::ByteSize;
 use event_driven::names::TaskName;
-use object_store::{ObjectStoreExt, PutPayload, path::Path};
+use object_store::{GetResult, ObjectStoreExt, PutPayload, path::Path};
 
 use super::{MAX_COMPONENT, StoreError, VersionRecord, place::Place};
 use crate::components::Digest;
@@ -49,8 +49,11 @@ impl Place {
             Ok(_) | Err(object_store::Error::NotFound { .. }) => return Ok(false),
             Err(source) => return Err(self.failed(source)),
         };
-        let found = object.bytes().await.map_err(|source| self.failed(source))?;
-        Ok(Digest::of_file(found).await == *digest)
+        Ok(self.digest_of(object).await? == *digest)
+    }
+
+    async fn digest_of(&self, object: GetResult) -> Result<Digest, StoreError> {
+        Digest::of_stream(object.into_stream()).await.map_err(|source| self.failed(source))
     }
 
     async fn put_parts(&self, path: &Path, bytes: &Bytes, progress: Progress<'_>) -> Result<(), StoreError> {
@@ -70,19 +73,24 @@ impl Place {
 
     /// The file of a version, if it is what was pushed.
     pub(super) async fn read_blob(&self, name: &TaskName, record: &VersionRecord) -> Result<Bytes, StoreError> {
+        let object = self.find_blob(name, record).await?;
+        let bytes = object.bytes().await.map_err(|source| self.failed(source))?;
+        ensure_digest(name, record, Digest::of_file(bytes.clone()).await)?;
+        Ok(bytes)
+    }
+
+    /// That the file of a version is what was pushed. It is not held in memory.
+    pub(super) async fn ensure_blob(&self, name: &TaskName, record: &VersionRecord) -> Result<(), StoreError> {
+        let object = self.find_blob(name, record).await?;
+        ensure_digest(name, record, self.digest_of(object).await?)
+    }
+
+    async fn find_blob(&self, name: &TaskName, record: &VersionRecord) -> Result<GetResult, StoreError> {
         let path = path_of(&record.digest);
         let object = self.objects.get(&path).await.map_err(|source| self.no_blob(name, record, source))?;
         match ByteSize(object.meta.size) {
-            size if size > MAX_COMPONENT => return Err(StoreError::TooLarge { name: name.clone(), size }),
-            _ => {}
-        }
-        let bytes = object.bytes().await.map_err(|source| self.failed(source))?;
-        match Digest::of_file(bytes.clone()).await {
-            found if found == record.digest => Ok(bytes),
-            found => {
-                let (name, expected) = (name.clone(), record.digest.clone());
-                Err(StoreError::WrongDigest { name, version: record.number, expected, found })
-            }
+            size if size > MAX_COMPONENT => Err(StoreError::TooLarge { name: name.clone(), size }),
+            _ => Ok(object),
         }
     }
 
@@ -95,6 +103,14 @@ impl Place {
             source => self.failed(source),
         }
     }
+}
+
+fn ensure_digest(name: &TaskName, record: &VersionRecord, found: Digest) -> Result<(), StoreError> {
+    if found == record.digest {
+        return Ok(());
+    }
+    let (name, expected) = (name.clone(), record.digest.clone());
+    Err(StoreError::WrongDigest { name, version: record.number, expected, found })
 }
 
 fn path_of(digest: &Digest) -> Path {

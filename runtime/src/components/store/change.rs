@@ -42,7 +42,7 @@ impl ComponentStore {
     pub async fn use_version(&self, name: &TaskName, version: Version) -> Result<Switched, StoreError> {
         let Some(versions) = self.versions(name).await? else { return Err(self.no_index(name).await?) };
         // Runtimes would refuse what is not what was pushed, and go on with the version that is to be left.
-        let blob = self.place.read_blob(name, self.find_signed(name, &versions, version)?);
+        let blob = self.place.ensure_blob(name, self.find_signed(name, &versions, version)?);
         self.place.in_time_for_file(blob).await?;
         self.place.ensure_creates().await?;
         let step = |before: Option<&Versions>| {

@@ -60,11 +60,13 @@ pub enum StoreError {
         /// The file's size.
         size: ByteSize,
     },
-    /// A file is too large to be taken for a manifest, or no text.
-    #[error("{name}.toml is no manifest: a text of at most {MAX_MANIFEST}")]
+    /// What is given as a manifest, in whatever way, is too large for one, or no text.
+    #[error("the manifest of {name} is none: it has {size}, and has to be a text in UTF-8 of at most {MAX_MANIFEST}")]
     NoManifest {
         /// The component.
         name: TaskName,
+        /// What it has.
+        size: ByteSize,
     },
     /// A file is too large to be taken for a signature, or no base64 of one.
     #[error(
@@ -135,7 +137,10 @@ pub enum StoreError {
         size: ByteSize,
     },
     /// There is a component whose name differs only in case.
-    #[error("there is a component {twin}, which differs from {name} only in case: a disk may take both for one")]
+    #[error(
+        "there is a component {twin}, which differs from {name} only in case: a disk may take both for one; push it as {twin}, or \
+         under another name"
+    )]
     Twin {
         /// The component that was pushed.
         name: TaskName,

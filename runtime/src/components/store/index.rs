@@ -18,8 +18,11 @@ use crate::components::{Digest, Signature, Statement};
 /// The folder of all indexes.
 pub(super) const FOLDER: &str = "index";
 
-/// What a reader of this version understands.
-const FORMAT: u32 = 1;
+/// The format of an index without signatures, which every warren reads.
+const PLAIN: u32 = 1;
+
+/// The format of one in which a version has a signature. One who knows none would leave them out of what he writes next.
+const SIGNED: u32 = 2;
 
 /// The most versions that an index has. Beyond it a push takes the oldest one off the list; its file stays.
 pub(super) const MAX_VERSIONS: usize = 200;
@@ -122,9 +125,10 @@ impl Versions {
     /// Reads a revision; the error says what is wrong with it.
     pub(super) fn parse(name: &TaskName, bytes: &[u8]) -> Result<Self, String> {
         let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if file.format != FORMAT {
+        if !(PLAIN..=SIGNED).contains(&file.format) {
             return Err(format!(
-                "it has format {}, this warren reads {FORMAT}: a newer warren wrote it, update this one and keep the file",
+                "it has format {}, this warren reads {PLAIN} to {SIGNED}: a newer warren wrote it, update this one and keep the \
+                 file",
                 file.format
             ));
         }
@@ -149,7 +153,8 @@ impl Versions {
 
     /// What a revision holds.
     pub(super) fn to_json(&self, name: &TaskName) -> Result<Bytes, StoreError> {
-        let file = FileRef { format: FORMAT, name: name.as_str(), current: self.current, versions: &self.all };
+        let format = if self.all.iter().any(|record| record.signature.is_some()) { SIGNED } else { PLAIN };
+        let file = FileRef { format, name: name.as_str(), current: self.current, versions: &self.all };
         // Fails only for maps whose keys are no text.
         let json = serde_json::to_vec_pretty(&file).unwrap_or_default();
         match ByteSize(json.len() as u64) {
@@ -231,7 +236,8 @@ mod tests {
             assert!(told(&json[..cut]).contains("EOF"), "{cut}");
         }
         assert!(told("<html>").contains("line 1"));
-        assert!(told(&json.replace("\"format\": 1", "\"format\": 2")).contains("format 2, this warren reads 1"));
+        assert!(told(&json.replace("\"format\": 2", "\"format\": 3")).contains("format 3, this warren reads 1 to 2"));
+        assert!(told(&json.replace("\"format\": 2", "\"format\": 0")).contains("format 0"));
         assert!(told(&json.replace("\"work\"", "\"Work\"")).contains("that of \"Work\""));
         assert!(told(&json.replace("\"current\": 1", "\"current\": 7")).contains("version 7 is current"));
         assert!(told(&json.replace("\"number\": 1", "\"number\": 2")).contains("not in order"));
@@ -248,7 +254,14 @@ mod tests {
         let json = String::from_utf8(versions.to_json(&name).unwrap().into()).unwrap();
         let older = json.replace(",\n      \"signature\": null", "");
         assert_ne!(older, json);
+        assert!(older.contains("\"format\": 1,"), "such a warren reads what has no signature: {older}");
         assert_eq!(Versions::parse(&name, older.as_bytes()), Ok(versions));
+    }
+
+    #[test]
+    fn one_who_knows_no_signatures_does_not_take_them_off_the_index() {
+        let json = versions().to_json(&"work".parse().unwrap()).unwrap();
+        assert!(str::from_utf8(&json).unwrap().contains("\"format\": 2,"), "{json:?}");
     }
 
     #[test]

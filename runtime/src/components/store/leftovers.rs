@@ -31,21 +31,33 @@ impl Place {
                 }
             }
         });
-        // It does not panic, and where the process ends that is for the next one, too.
-        let _ = removing.await;
+        // It does not panic, and where the process ends or the disk is slow that is for the next one, too.
+        let _ = self.in_time(async { Ok(removing.await) }).await;
     }
 }
 
 fn remove_in(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let is_unfinished = entry.file_name().to_str().is_some_and(is_unfinished);
-        if is_unfinished && is_abandoned(entry.metadata()?.modified()?) {
-            fs::remove_file(entry.path())?;
-            tracing::info!("{} was left by a writer that was killed, and is removed", entry.path().display());
+        match remove_abandoned(&entry) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("{} was left by a writer that was killed, and is removed", entry.path().display());
+            }
+            // Another one who pushes may have been faster.
+            Err(error) => tracing::debug!(%error, "{} stays for now: {error}", entry.path().display()),
         }
     }
     Ok(())
+}
+
+fn remove_abandoned(entry: &fs::DirEntry) -> io::Result<bool> {
+    let is_unfinished = entry.file_name().to_str().is_some_and(is_unfinished);
+    let is_leftover = is_unfinished && is_abandoned(entry.metadata()?.modified()?);
+    if is_leftover {
+        fs::remove_file(entry.path())?;
+    }
+    Ok(is_leftover)
 }
 
 /// Source: `object_store`, which takes no path that ends like this.
@@ -65,6 +77,25 @@ fn is_abandoned(modified: SystemTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_can_not_be_removed_keeps_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let abandoned = SystemTime::now() - ABANDONED_AFTER - Duration::from_secs(60);
+        let age = |path: &Path| fs::File::open(path).unwrap().set_modified(abandoned).unwrap();
+        for number in 0..50 {
+            let path = folder.path().join(format!("0a1b.wasm#{number}"));
+            // A folder is no file that could be removed.
+            if number % 10 == 0 {
+                fs::create_dir(&path).unwrap()
+            } else {
+                fs::write(&path, "").unwrap()
+            }
+            age(&path);
+        }
+        remove_in(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5, "the folders");
+    }
 
     #[test]
     fn only_what_is_named_like_an_unfinished_file_is_one() {

@@ -96,8 +96,9 @@ impl Place {
 
     /// The manifest of a loose component, in that very state.
     pub(super) async fn read_loose_manifest(&self, name: &TaskName, file: &FileState) -> Result<String, StoreError> {
-        let no_manifest = || StoreError::NoManifest { name: name.clone() };
-        if ByteSize(file.size) > MAX_MANIFEST {
+        let size = ByteSize(file.size);
+        let no_manifest = || StoreError::NoManifest { name: name.clone(), size };
+        if size > MAX_MANIFEST {
             return Err(no_manifest());
         }
         let bytes = self.read_state(name, MANIFEST_EXTENSION, file).await?;

@@ -58,24 +58,22 @@ impl ComponentStore {
     /// in case, or the store refuses it. Then nothing has changed for those who read, except that a store whose answer was
     /// lost may have taken it: the same push again is right in each case.
     pub async fn push(&self, name: &TaskName, upload: Upload) -> Result<Pushed, StoreError> {
-        self.push_watched(name, upload, &|_| {}).await
+        self.push_keeping(Keep::Any, name, upload, &|_| {}).await
     }
 
-    /// The same, and tells how far it is with the file.
+    /// The manifest that a push without one of its own keeps, as things are now. `None`: none.
     ///
     /// # Errors
-    /// As [`ComponentStore::push`].
-    pub async fn push_watched(
-        &self,
-        name: &TaskName,
-        upload: Upload,
-        progress: Progress<'_>,
-    ) -> Result<Pushed, StoreError> {
-        self.push_keeping(Keep::Any, name, upload, progress).await
+    /// If the store can't be asked, or what it has there can't be understood.
+    pub async fn kept_manifest(&self, name: &TaskName) -> Result<Option<String>, StoreError> {
+        match self.head(name).await? {
+            Some(stored) => self.manifest(&stored).await,
+            None => Ok(None),
+        }
     }
 
-    /// The same as [`ComponentStore::push`]; an upload that brings no manifest was checked with `kept`, the one that the
-    /// component had then (`None`: none).
+    /// The same as [`ComponentStore::push`], and tells how far it is with the file. An upload that brings no manifest was
+    /// checked with `kept`, the [`ComponentStore::kept_manifest`] of then.
     ///
     /// # Errors
     /// As [`ComponentStore::push`], and [`StoreError::OtherManifest`] if the component would keep another one by now.
@@ -84,8 +82,9 @@ impl ComponentStore {
         name: &TaskName,
         upload: Upload,
         kept: Option<&str>,
+        progress: Progress<'_>,
     ) -> Result<Pushed, StoreError> {
-        self.push_keeping(Keep::Only(kept), name, upload, &|_| {}).await
+        self.push_keeping(Keep::Only(kept), name, upload, progress).await
     }
 
     async fn push_keeping(
@@ -100,8 +99,9 @@ impl ComponentStore {
         if size > MAX_COMPONENT {
             return Err(StoreError::TooLarge { name: name.clone(), size });
         }
-        if upload.manifest.as_ref().is_some_and(|text| ByteSize(text.len() as u64) > MAX_MANIFEST) {
-            return Err(StoreError::NoManifest { name: name.clone() });
+        match upload.manifest.as_ref().map(|text| ByteSize(text.len() as u64)) {
+            Some(size) if size > MAX_MANIFEST => return Err(StoreError::NoManifest { name: name.clone(), size }),
+            Some(_) | None => {}
         }
         self.place.in_time(self.place.ensure_no_twin(name)).await?;
         let push = self.begin(keep, name, upload).await?;

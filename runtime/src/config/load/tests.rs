@@ -73,6 +73,22 @@ fn a_key_that_is_none_is_told_by_its_beginning() {
 }
 
 #[test]
+fn a_variable_without_a_key_does_not_turn_signatures_off() {
+    let keys = "[components]\nrequire_signatures = ['ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=']";
+    for (text, empty) in [("", ""), (keys, ""), (keys, " , ")] {
+        let environment = vec![("WARREN_COMPONENTS_REQUIRE_SIGNATURES".into(), empty.into())];
+        let told = load(Sources { environment, ..file(text) }).unwrap_err().to_string();
+        let expected = "$WARREN_COMPONENTS_REQUIRE_SIGNATURES: components.require_signatures has no key in it";
+        assert!(told.contains(expected), "{told}");
+    }
+    // What is written in the file is meant; and other lists may be emptied, which allows less.
+    assert!(load(file("[components]\nrequire_signatures = []")).is_ok());
+    let environment = vec![("WARREN_ALLOW_HOSTS".into(), String::new())];
+    let loaded = load(Sources { environment, ..file("[allow]\nhosts = ['example.com:443']") }).unwrap();
+    assert_eq!(origin(&loaded, "allow.hosts"), ("[]".into(), "$WARREN_ALLOW_HOSTS".into()));
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let mut sources = file("[limits]\ntimeout = 'soon'\nfuel = 3\n[sandpit]\nx = 1\n[retry]\nretries = 99");
     sources.environment = vec![("WARREN_BROKER_PREFETCH".into(), "many".into())];

@@ -85,17 +85,19 @@ impl Source {
                     )
                 };
                 let stored = store.head(name).await?.with_context(missing)?;
-                let (component, text) = (store.read(&stored).await?, store.manifest(&stored).await?);
+                let component = store.read(&stored).await?;
+                let stored_manifest = |text| ManifestFile { origin: format!("of {name} in {url}"), text };
+                let (manifest, with) = match manifest {
+                    Some(path) => (Some(ManifestFile::read(path)?), format!(" with the manifest {}", path.display())),
+                    None => (store.manifest(&stored).await?.map(stored_manifest), String::new()),
+                };
                 let signers = config.to_signers();
                 if signers.are_required() {
-                    let statement = Statement::new(name, &Digest::of(&component), text.as_deref());
-                    let refused = || format!("component {name} in {url} is refused");
+                    let text = manifest.as_ref().map(|file| file.text.as_str());
+                    let statement = Statement::new(name, &Digest::of(&component), text);
+                    let refused = || format!("component {name} in {url} is refused{with}");
                     signers.ensure(&statement, store.signature(&stored).await?.as_ref()).with_context(refused)?;
                 }
-                let manifest = match manifest {
-                    Some(path) => Some(ManifestFile::read(path)?),
-                    None => text.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text }),
-                };
                 Ok(Input { origin: name.to_string(), task_name: name.to_string(), component, manifest, payload })
             }
         }
