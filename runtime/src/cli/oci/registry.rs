@@ -62,14 +62,17 @@ impl<'a> Registry<'a> {
     pub(super) async fn open(reference: &'a OciReference, is_plain: bool, patience: Patience) -> anyhow::Result<Self> {
         // Before any client is built.
         tls::install_ring();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .connect_timeout(patience.connect)
             .read_timeout(patience.idle)
             // A redirect to plain HTTP is refused, too.
             .https_only(!is_plain)
-            .user_agent(USER_AGENT)
-            .build()?;
-        let mut registry = Self { reference, is_plain, http, access: Access::Anybody };
+            .user_agent(USER_AGENT);
+        if reference.is_on_this_machine() {
+            // Plain HTTP is asked of it because nothing leaves this machine.
+            http = http.no_proxy();
+        }
+        let mut registry = Self { reference, is_plain, http: http.build()?, access: Access::Anybody };
         let answer = registry.http.get(registry.url("")).send().await.map_err(|error| registry.silent(error))?;
         if let Some(challenge) = Challenge::find(answer.headers()) {
             registry.access = registry.log_in(challenge).await?;
