@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use http::{StatusCode, header::ACCEPT};
 use reqwest::Response;
 use serde::Deserialize;
-use url::{Position, Url};
+use url::Url;
 
 use super::{
     OciReference, Patience,
@@ -111,7 +111,8 @@ impl<'a> Registry<'a> {
     async fn token(&self, realm: Url, service: Option<String>, login: Option<&Login>) -> anyhow::Result<String> {
         let (reference, host) = (self.reference, self.reference.host());
         // Without what else an address may hold.
-        let named = shortened(&realm[Position::BeforeHost..Position::AfterPort]);
+        let port = realm.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let named = shortened(&format!("{}{port}", realm.host_str().unwrap_or_default()));
         let scope = format!("repository:{}:pull", reference.repository());
         let mut request = self.http.get(realm).query(&[("scope", scope)]);
         if let Some(service) = service {
