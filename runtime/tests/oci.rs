@@ -19,6 +19,8 @@ mod transport;
 
 use std::{
     fs,
+    io::ErrorKind,
+    net::TcpListener,
     path::PathBuf,
     process::{Command, Output},
 };
@@ -72,6 +74,26 @@ impl Author {
     fn docker_config(&self, config: &Value) {
         fs::create_dir_all(self.file("docker")).unwrap();
         fs::write(self.file("docker/config.json"), config.to_string()).unwrap();
+    }
+}
+
+/// An address where nobody should come.
+struct Trap(TcpListener);
+
+impl Trap {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+
+    /// Whether nobody has come.
+    fn is_untouched(&self) -> bool {
+        self.0.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 }
 

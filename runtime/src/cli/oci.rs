@@ -2,9 +2,10 @@
 //!
 //! [`pull`] reads one artifact, whole, into memory: the manifest that the [`reference`] names, and the one layer of it that is
 //! WebAssembly. Whether that is a component is not decided here: its bytes go the way that a file's bytes go. Whatever the
-//! registry answers, no more is read than the manifest's bound and `components.max_size`, for no longer than [`Patience`]
-//! says, and nothing is handed on but what has the digest that was asked for.
+//! registry answers, no more is read than the bounds of a token and of a manifest and `components.max_size`, for no longer than
+//! [`Patience`] says, and nothing is handed on but what has the digest that was asked for.
 
+mod challenge;
 mod credentials;
 mod manifest;
 mod reference;

@@ -1,6 +1,14 @@
 //! Registries that want to know who asks.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     Json, Router,
@@ -8,14 +16,24 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
+    serve::Listener,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer},
+    },
+    server::TlsStream,
+};
 
 use crate::{
-    Author, hello,
-    oci_registry::{OciRegistry, USER, WASM, WASM_CONFIG},
+    Author, Trap, hello,
+    oci_registry::{AUTHORITY, OciRegistry, USER, WASM, WASM_CONFIG},
 };
 
 fn auth((user, password): (&str, &str)) -> String {
@@ -152,4 +170,82 @@ async fn a_registry_with_tokens_gets_one_for_the_login() {
     author.docker_config(&logged_in(&door, USER));
     let (code, _, stderr) = author.run(&["component", "push", &reference]);
     assert_eq!(code, 0, "{stderr}");
+}
+
+/// A listener that speaks TLS, with the certificate of [`OciRegistry::with_tls`].
+struct TlsListener(TcpListener, TlsAcceptor);
+
+impl TlsListener {
+    async fn new() -> Self {
+        let certificate = CertificateDer::from(include_bytes!("../attacks/localhost.crt.der").as_slice());
+        let key = PrivateKeyDer::try_from(include_bytes!("../attacks/localhost.key.der").as_slice()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap(), TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = self.0.accept().await.unwrap();
+            if let Ok(stream) = self.1.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+/// A registry with TLS and without artifacts, whose service for tokens is its own by the first answer and `then` by those after
+/// it; by all of them, if it is not `honest` at first.
+async fn fickle(honest: bool, then: &Trap) -> String {
+    let listener = TlsListener::new().await;
+    let address = listener.local_addr().unwrap().to_string();
+    let (own, other) = (format!("https://{address}/token"), format!("{}/token", then.url()));
+    let is_honest = Arc::new(AtomicBool::new(honest));
+    let token = |headers: HeaderMap| async move {
+        assert_eq!(headers[header::AUTHORIZATION], format!("Basic {}", auth(USER)));
+        Json(json!({ "access_token": "t0ken" }))
+    };
+    let pass = move |request: Request| async move {
+        match request.headers().get(header::AUTHORIZATION) {
+            Some(token) if *token == "Bearer t0ken" => StatusCode::NOT_FOUND.into_response(),
+            Some(_) | None => {
+                let realm = if is_honest.swap(false, Ordering::SeqCst) { own } else { other };
+                let challenge = format!("Bearer realm=\"{realm}\"");
+                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response() as Response
+            }
+        }
+    };
+    let router = Router::new().route("/token", get(token)).fallback(pass);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_goes_where_the_answer_says_that_was_checked_and_never_over_plain_http() {
+    let author = Author::new();
+    fs::write(author.file("authority.pem"), AUTHORITY).unwrap();
+    let trap = Trap::new();
+    let cases = [(true, "there is no oci://"), (false, "wants the login over plain HTTP, where others can read it")];
+    for (honest, expected) in cases {
+        let address = fickle(honest, &trap).await;
+        author.docker_config(&logged_in(&address, USER));
+        let reference = format!("oci://{address}/acme/greet:1.0");
+        let mut command = author.command(&["component", "push", &reference, "--plain-http=false"]);
+        let (code, _, stderr) = crate::run(command.env("SSL_CERT_FILE", author.file("authority.pem")));
+        assert!(trap.is_untouched(), "{stderr}");
+        assert!(code == 1 && stderr.contains(expected), "{stderr}");
+    }
 }

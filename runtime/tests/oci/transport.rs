@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener};
 
 use crate::{
-    Author, hello,
+    Author, Trap, hello,
     oci_registry::{AUTHORITY, OciRegistry, WASM, WASM_CONFIG},
 };
 
@@ -42,6 +42,21 @@ async fn a_registry_without_tls_is_told_where_tls_is_asked_for() {
         let (code, _, stderr) = author.run(&[command, &[&elsewhere, "--plain-http"]].concat());
         assert_eq!(code, 0, "{stderr}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_on_this_machine_is_asked_by_way_of_no_proxy() {
+    let Some(registry) = OciRegistry::start() else { return };
+    let author = Author::new();
+    registry.push("acme/greet:1.0", WASM_CONFIG, &[(WASM, &hello())]).await;
+    let proxy = Trap::new();
+    let mut command = author.command(&["component", "push", &registry.reference("acme/greet:1.0")]);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, proxy.url());
+    }
+    let (code, _, stderr) = crate::run(command.env_remove("NO_PROXY").env_remove("no_proxy"));
+    assert!(proxy.is_untouched(), "{stderr}");
+    assert_eq!(code, 0, "{stderr}");
 }
 
 #[test]

@@ -1,32 +1,29 @@
 //! Asks one registry for one artifact, over the distribution API of OCI.
 //!
-//! `oci-client` knows how registries want to be logged in to. What they answer is read here: that crate reads manifests and
-//! errors whole, however long they are. Nothing of an answer is trusted: not its length, not its form, not that it ever ends.
+//! Nothing of an answer is trusted: not its length, not its form, not that it ever ends. All requests, that for a token too, are
+//! made by one client, with the same bounds; it asks over plain HTTP only where that was asked for.
 
 use anyhow::{Context, anyhow, bail, ensure};
 use bytes::Bytes;
 use bytesize::ByteSize;
-use http::{
-    HeaderValue, StatusCode,
-    header::{ACCEPT, WWW_AUTHENTICATE},
-};
-use oci_client::{
-    RegistryOperation,
-    client::{Client, ClientConfig, ClientProtocol},
-    errors::OciDistributionError,
-    secrets::RegistryAuth,
-};
+use http::{StatusCode, header::ACCEPT};
 use reqwest::Response;
+use serde::Deserialize;
+use url::Url;
 
 use super::{
     OciReference, Patience,
+    challenge::Challenge,
     credentials::{self, Login},
     manifest::{self, Descriptor},
 };
-use crate::{components::Digest, tls};
+use crate::{cli::output::shortened, components::Digest, tls};
 
 /// The largest manifest that is read: more is taken by no registry that has a bound.
 const MANIFEST: u64 = 4 << 20;
+
+/// The largest answer with a token that is read. Tokens are sent in a header, where servers take a few KiB.
+const TOKEN: u64 = 64 << 10;
 
 const USER_AGENT: &str = concat!("warren/", env!("CARGO_PKG_VERSION"));
 
@@ -50,6 +47,13 @@ enum Access {
     },
 }
 
+/// What a service for tokens answers. The distribution's documentation has `token`, OAuth 2.0 `access_token`, and some send both.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
 impl<'a> Registry<'a> {
     /// Asks how it wants to be asked, and logs in if it wants that.
     ///
@@ -58,48 +62,78 @@ impl<'a> Registry<'a> {
     pub(super) async fn open(reference: &'a OciReference, is_plain: bool, patience: Patience) -> anyhow::Result<Self> {
         // Before any client is built.
         tls::install_ring();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .connect_timeout(patience.connect)
             .read_timeout(patience.idle)
             // A redirect to plain HTTP is refused, too.
             .https_only(!is_plain)
-            .user_agent(USER_AGENT)
-            .build()?;
-        let mut registry = Self { reference, is_plain, http, access: Access::Anybody };
+            .user_agent(USER_AGENT);
+        if reference.is_on_this_machine() {
+            // Plain HTTP is asked of it because nothing leaves this machine.
+            http = http.no_proxy();
+        }
+        let mut registry = Self { reference, is_plain, http: http.build()?, access: Access::Anybody };
         let answer = registry.http.get(registry.url("")).send().await.map_err(|error| registry.silent(error))?;
-        if let Some(challenge) = answer.headers().get(WWW_AUTHENTICATE) {
-            registry.access = registry.log_in(challenge, patience).await?;
+        if let Some(challenge) = Challenge::find(answer.headers()) {
+            registry.access = registry.log_in(challenge).await?;
         }
         Ok(registry)
     }
 
-    async fn log_in(&self, challenge: &HeaderValue, patience: Patience) -> anyhow::Result<Access> {
+    async fn log_in(&self, challenge: Challenge) -> anyhow::Result<Access> {
         let host = self.reference.host();
-        ensure!(
-            self.is_plain || !leads_to_plain_http(challenge),
-            "{host} wants the login over plain HTTP, where others can read it: its realm has to be configured with https://"
-        );
-        let owned = host.to_owned();
-        let login = tokio::task::spawn_blocking(move || credentials::find(&owned)).await??;
-        let auth = match &login {
-            Some(login) => RegistryAuth::Basic(login.user.clone(), login.password.clone()),
-            None => RegistryAuth::Anonymous,
-        };
-        let config = ClientConfig {
-            protocol: if self.is_plain { ClientProtocol::Http } else { ClientProtocol::Https },
-            connect_timeout: Some(patience.connect),
-            read_timeout: Some(patience.idle),
-            user_agent: USER_AGENT,
-            ..ClientConfig::default()
-        };
-        let client = Client::try_from(config)?;
-        match client.auth(self.reference.parsed(), &auth, RegistryOperation::Pull).await {
-            Ok(Some(token)) => Ok(Access::Bearer { token, is_user: login.is_some() }),
-            Ok(None) => Ok(login.map_or(Access::Anybody, Access::User)),
-            Err(OciDistributionError::AuthenticationFailure(_)) => Err(self.refused(login.is_some())),
-            Err(OciDistributionError::RequestError(error)) => Err(self.silent(error)),
-            Err(error) => Err(error).with_context(|| format!("{host} can't be logged in to")),
+        match challenge {
+            Challenge::Basic => Ok(self.login().await?.map_or(Access::Anybody, Access::User)),
+            Challenge::Bearer { realm, service } => {
+                ensure!(
+                    self.is_plain || realm.scheme() == "https",
+                    "{host} wants the login over plain HTTP, where others can read it: its realm has to be configured with \
+                     https://"
+                );
+                let login = self.login().await?;
+                let token = self.token(realm, service, login.as_ref()).await?;
+                Ok(Access::Bearer { token, is_user: login.is_some() })
+            }
+            Challenge::Unknown => {
+                bail!(
+                    "{host} wants to be logged in to in a way that is not supported: it has to ask for Basic or Bearer"
+                )
+            }
         }
+    }
+
+    async fn login(&self) -> anyhow::Result<Option<Login>> {
+        let host = self.reference.host().to_owned();
+        tokio::task::spawn_blocking(move || credentials::find(&host)).await?
+    }
+
+    /// Asks the service that the registry has named for a token, to pull and nothing else.
+    async fn token(&self, realm: Url, service: Option<String>, login: Option<&Login>) -> anyhow::Result<String> {
+        let (reference, host) = (self.reference, self.reference.host());
+        // Without what else an address may hold.
+        let port = realm.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let named = shortened(&format!("{}{port}", realm.host_str().unwrap_or_default()));
+        let scope = format!("repository:{}:pull", reference.repository());
+        let mut request = self.http.get(realm).query(&[("scope", scope)]);
+        if let Some(service) = service {
+            request = request.query(&[("service", service)]);
+        }
+        if let Some(login) = login {
+            request = request.basic_auth(&login.user, Some(&login.password));
+        }
+        let silent = || format!("{named}, which {host} names for tokens, does not answer as it should: try again");
+        let answer = request.send().await.map_err(reqwest::Error::without_url).with_context(silent)?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.refused(login.is_some())),
+            status => bail!("{named}, which {host} names for tokens, has answered {status}: try again later"),
+        }
+        let useless = || format!("{host} can't be logged in to: {named}, which it names for tokens, gives none");
+        let text = self.body(answer, TOKEN, &|_| {}).await.with_context(useless)?;
+        // Why it can't be read is not told: that may repeat a token.
+        let answer = serde_json::from_slice::<TokenAnswer>(&text).ok().with_context(useless)?;
+        let token = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty());
+        token.with_context(useless)
     }
 
     /// The manifest, and its digest.
@@ -216,11 +250,4 @@ impl<'a> Registry<'a> {
             false => anyhow!("{host} gives {reference} to no stranger: `docker login {host}` first"),
         }
     }
-}
-
-/// Whether a login would go to an address without TLS.
-pub(super) fn leads_to_plain_http(challenge: &HeaderValue) -> bool {
-    let text = String::from_utf8_lossy(challenge.as_bytes()).to_ascii_lowercase();
-    // In "Basic" a realm is only a name.
-    text.contains("bearer") && text.replace([' ', '"'], "").contains("realm=http:")
 }

@@ -111,34 +111,59 @@ async fn garbage_is_told_as_garbage() {
     assert!(refused(&host, PATIENCE).await.contains("takes no more requests for now"));
 }
 
-/// A server that asks for a token and gives this one.
-async fn giving_token(token: &'static str) -> String {
-    let challenge = |host: &str| {
-        format!(
-            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"http://{host}/token\"\r\nContent-Length: 0\r\n\
-             Connection: close\r\n\r\n"
-        )
-    };
+fn challenge(realm: &str) -> Answer {
+    Answer::Text(format!(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"{realm}\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    ))
+}
+
+/// A server that asks for a token, and answers so where it is asked for one.
+async fn with_token(token: Answer) -> String {
     serve(move |host, path| match path.starts_with("/token") {
-        true => ok(&format!(r#"{{"token":{token}}}"#)),
-        false => Answer::Text(challenge(host)),
+        true => token.clone(),
+        false => challenge(&format!("http://{host}/token")),
     })
     .await
 }
 
 #[tokio::test]
-async fn a_token_that_no_header_can_hold_is_an_error() {
-    let host = giving_token(r#""a\nb""#).await;
-    assert!(refused(&host, PATIENCE).await.contains("not as a registry does"));
-    let host = giving_token("7").await;
-    assert!(refused(&host, PATIENCE).await.contains("can't be logged in to"));
+async fn an_answer_with_a_token_is_bounded_like_the_others() {
+    let host = with_token(Answer::Endless("HTTP/1.1 200 OK\r\n\r\n")).await;
+    let told = refused(&host, PATIENCE).await;
+    assert!(told.contains("can't be logged in to") && told.contains("sends more than 64.0 KiB"), "{told}");
+    let host = with_token(Answer::Silence).await;
+    let told = refused(&host, QUICK).await;
+    assert!(told.contains(&format!("{host}, which {host} names for tokens, does not answer as it should")), "{told}");
+    // The text of an error is not even read.
+    let host = with_token(Answer::Endless("HTTP/1.1 401 Unauthorized\r\n\r\n")).await;
+    assert!(refused(&host, PATIENCE).await.contains("to no stranger"));
+    let host = with_token(Answer::Endless("HTTP/1.1 503 Service Unavailable\r\n\r\n")).await;
+    assert!(refused(&host, PATIENCE).await.contains("names for tokens, has answered 503 Service Unavailable"));
 }
 
-#[test]
-fn a_login_that_would_go_over_plain_http_is_seen() {
-    let leads = |challenge: &'static str| registry::leads_to_plain_http(&http::HeaderValue::from_static(challenge));
-    assert!(leads(r#"Bearer realm="http://a.b/token",service="a.b""#));
-    assert!(leads(r#"bearer service=a, Realm = "HTTP://a.b""#));
-    assert!(!leads(r#"Bearer realm="https://a.b/token?next=http://c""#));
-    assert!(!leads(r#"Basic realm="http://a.b""#));
+#[tokio::test]
+async fn a_token_that_cant_be_used_is_an_error() {
+    let host = with_token(ok(r#"{"token":"a\nb"}"#)).await;
+    assert!(refused(&host, PATIENCE).await.contains("not as a registry does"));
+    for useless in [r#"{"token":7}"#, r#"{"token":""}"#, "{}", r#""pa55word""#, "<html>", ""] {
+        let told = refused(&with_token(ok(useless)).await, PATIENCE).await;
+        assert!(told.contains("which it names for tokens, gives none") && !told.contains("pa55word"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_may_have_either_name() {
+    for token in [r#"{"token":"t"}"#, r#"{"access_token":"t"}"#, r#"{"token":"","access_token":"t"}"#] {
+        // It asks again whatever it gets.
+        assert!(refused(&with_token(ok(token)).await, PATIENCE).await.contains("to no stranger"), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_way_to_log_in_that_is_not_known_is_told() {
+    let negotiate = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n";
+    for answer in [Answer::Text(negotiate.into()), challenge("/token"), challenge("file:///token")] {
+        let host = serve(move |_, _| answer.clone()).await;
+        assert!(refused(&host, PATIENCE).await.contains("in a way that is not supported"));
+    }
 }
