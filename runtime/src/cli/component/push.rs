@@ -1,8 +1,9 @@
 //! `warren component push`: check a component and its manifest, and put both where the runtimes find them.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use bytesize::ByteSize;
+use event_driven::names::TaskName;
 
 use super::{
     source::{Asked, Found},
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     cli::{manifest_file::ManifestFile, output, progress, settings, start},
-    components::{Change, ComponentStore, Upload},
+    components::{Change, ComponentStore, StoreError, Upload},
 };
 
 pub(super) const HELP: &str = "\
@@ -45,18 +46,17 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let source = args.source.source()?;
     let name = source.name()?;
     let Found { origin: path, bytes, manifest, signature } = source.read(&config).await?;
-    let store = ComponentStore::open_or_create(url)?.requiring(config.to_signers());
     let kept = match &manifest {
         Some(_) => None,
-        None => store.kept_manifest(&name).await?,
+        None => kept_manifest(url, &name).await?,
     };
-    let kept = kept.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text });
     let verdict = examine(&config, bytes.clone(), manifest.as_ref().or(kept.as_ref())).await?;
     let imports = verdict.imports_if_usable(&path)?;
     let size = ByteSize(bytes.len() as u64);
     let (origin, text) = manifest.map(|file| (file.origin, file.text)).unzip();
     let by = args.by.clone().unwrap_or_else(pusher);
     let bar = progress::bar(size);
+    let store = ComponentStore::open_or_create(url)?.requiring(config.to_signers());
     let upload = Upload { bytes, manifest: text, signature, by, imports };
     let kept = kept.map(|file| file.text);
     let pushed = store.push_checked(&name, upload, kept.as_deref(), &|more| bar.inc(more)).await;
@@ -75,6 +75,16 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     };
     output::print_text(&format!("{what} ({size}, {digest}, {manifest})"))?;
     Ok(())
+}
+
+/// The manifest that the component keeps if none comes with the push. Makes nothing: a directory that is not there yet has none.
+async fn kept_manifest(url: &str, name: &TaskName) -> anyhow::Result<Option<ManifestFile>> {
+    let store = match ComponentStore::open(url) {
+        Err(StoreError::Directory { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let kept = store.kept_manifest(name).await?;
+    Ok(kept.map(|text| ManifestFile { origin: format!("of {name} in {url}"), text }))
 }
 
 /// Who pushes, as far as the environment tells.
