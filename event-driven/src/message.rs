@@ -19,7 +19,7 @@ mod start;
 mod task;
 
 pub use copy::{dead_properties, first_routing_key, renewed_properties, retry_properties, revived_properties};
-pub use death::Death;
+pub use death::{Death, returns};
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;
 pub use field_table::{HeaderError, field_table_to_json, json_to_field_table};

@@ -74,6 +74,9 @@ pub mod header {
     pub const ATTEMPT: &str = "x-attempt";
     /// Why the message was dead-lettered or is tried again.
     pub const ERROR: &str = "x-error";
+    /// In which quorum queues count how often a message came back
+    /// (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>).
+    pub const DELIVERY_COUNT: &str = "x-delivery-count";
     /// When the message was dead-lettered: an AMQP timestamp.
     pub const DEAD_AT: &str = "x-dead-at";
     /// The routing key with which a message was published first; on copies, which travel by the name of a queue.

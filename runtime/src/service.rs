@@ -135,6 +135,10 @@ impl Service {
         &self.parts
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     fn count_duplicate(&self) {
         self.duplicates.fetch_add(1, Ordering::Relaxed);
     }
@@ -149,7 +153,7 @@ impl Service {
             lifecycle::Health::Healthy => "ok".to_owned(),
             lifecycle::Health::Unhealthy(reason) => reason.clone(),
         };
-        let service = if self.stopping.load(Ordering::Relaxed) { "stopping" } else { "ok" };
+        let service = if self.is_stopping() { "stopping" } else { "ok" };
         let components = self.parts.components.store_trouble().unwrap_or_else(|| "ok".to_owned());
         [("broker", broker), ("components", components), ("database", database), ("service", service.to_owned())]
     }
@@ -227,7 +231,7 @@ impl Service {
 
     /// The recorder takes nothing any more. If nobody asked for that, its writer has failed.
     fn recorder_stopped(&self) {
-        if !self.stopping.load(Ordering::Relaxed) && !self.broken.is_cancelled() {
+        if !self.is_stopping() && !self.broken.is_cancelled() {
             tracing::error!("nothing can be recorded any more: the recorder has failed, see above; stopping");
             self.broken.cancel();
         }

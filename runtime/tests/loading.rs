@@ -74,6 +74,10 @@ fn limits() -> CompileLimits {
     Config::default().to_compile_limits()
 }
 
+fn upload(body: &str) -> Upload {
+    Upload { bytes: guest(body).into(), manifest: None, signature: None, by: "me".into(), imports: Vec::new() }
+}
+
 async fn ready(components: &Components<Program>, name: &str) -> Arc<Component<Program>> {
     match components.find(&name.parse().unwrap()).await {
         Found::Ready(component) => component,
@@ -207,13 +211,6 @@ async fn what_follows_a_component_in_use_does_not_wait_behind_what_nobody_has_as
 async fn what_is_in_use_stays_while_what_follows_can_not_be_had() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
     let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
-    let upload = |body: &str| Upload {
-        bytes: guest(body).into(),
-        manifest: None,
-        signature: None,
-        by: "me".into(),
-        imports: Vec::new(),
-    };
     let first = store.push(&name, upload("(unreachable)")).await.unwrap().record;
     let keep = Keep { scan: Duration::from_millis(20), memory: CROWDED };
     let components = load_and_scan(folder.path(), &sandbox, None, keep, limits()).await;
@@ -247,13 +244,6 @@ async fn what_is_in_use_stays_while_what_follows_can_not_be_had() {
 async fn what_can_not_be_had_does_not_keep_tasks_from_what_takes_its_place() {
     let (folder, sandbox) = (tempfile::tempdir().unwrap(), sandbox());
     let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
-    let upload = |body: &str| Upload {
-        bytes: guest(body).into(),
-        manifest: None,
-        signature: None,
-        by: "me".into(),
-        imports: Vec::new(),
-    };
     let first = store.push(&name, upload("(unreachable)")).await.unwrap().record;
     fs::write(folder.path().join("other.wasm"), guest("(unreachable)")).unwrap();
     let keep = Keep { scan: Duration::from_millis(20), memory: CROWDED };
@@ -285,9 +275,7 @@ async fn the_versions_of_a_component_share_its_places() {
     let (store, name) = (ComponentStore::open(folder.path().to_str().unwrap()).unwrap(), "work".parse().unwrap());
     let push = async |body: &str, concurrency: u32| {
         let manifest = Some(format!("[limits]\nconcurrency = {concurrency}\n"));
-        let upload =
-            Upload { bytes: guest(body).into(), manifest, signature: None, by: "me".into(), imports: Vec::new() };
-        store.push(&name, upload).await.unwrap().record.digest
+        store.push(&name, Upload { manifest, ..upload(body) }).await.unwrap().record.digest
     };
     push("(unreachable)", 1).await;
     let keep = Keep { scan: Duration::from_millis(20), memory: ROOMY };

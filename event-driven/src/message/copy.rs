@@ -24,7 +24,7 @@ use crate::names::{Attempt, header};
 const MAX_ERROR_BYTES: usize = 4 * 1024;
 
 const ROUTES: [&str; 2] = ["CC", "BCC"];
-const COUNTS: [&str; 2] = ["x-delivery-count", "x-acquired-count"];
+const COUNTS: [&str; 2] = [header::DELIVERY_COUNT, "x-acquired-count"];
 const DEATHS: [&str; 7] = [
     "x-death",
     "x-first-death-exchange",

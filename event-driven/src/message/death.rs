@@ -38,6 +38,12 @@ impl Death {
     }
 }
 
+/// How often a message came back to its queue, as far as the broker counts: quorum queues do, classic ones don't.
+pub fn returns(of: &BasicProperties) -> u64 {
+    let count = properties::header_value(of, header::DELIVERY_COUNT).and_then(AMQPValue::as_long_long_int);
+    count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
+}
+
 fn by_broker(of: &BasicProperties) -> Option<Death> {
     let AMQPValue::FieldArray(deaths) = properties::header_value(of, "x-death")? else { return None };
     let AMQPValue::FieldTable(last) = deaths.as_slice().first()? else { return None };

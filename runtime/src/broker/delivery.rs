@@ -3,15 +3,12 @@
 use bytes::Bytes;
 use event_driven::{
     client::{self, Original, Settlement},
+    message::returns,
     names::{DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, TASKS_QUEUE},
 };
 use lapin::BasicProperties;
 
 use super::in_process;
-
-/// The header in which quorum queues count (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>). Classic
-/// queues do not.
-const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// So often a message is given back because there is no place for it, of the 20 times that a quorum queue allows.
 const MOST_RETURNS: u64 = 5;
@@ -80,9 +77,7 @@ impl Delivery {
 
     /// How often the message came back to its queue, as far as the broker counts.
     pub fn returns(&self) -> u64 {
-        let headers = self.properties.headers().as_ref();
-        let count = headers.and_then(|headers| headers.inner().get(DELIVERY_COUNT)?.as_long_long_int());
-        count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
+        returns(&self.properties)
     }
 
     /// Whether it may be given back only because it would have to wait here. Not too often: a quorum queue takes what was

@@ -219,12 +219,12 @@ async fn show(dead_letters: &DeadLetters, args: &Show) -> anyhow::Result<ExitCod
 
 async fn change(dead_letters: &DeadLetters, args: &Change, action: Action) -> anyhow::Result<ExitCode> {
     let (told, verb, done) = match action {
-        Action::Discard => (args.selection.told(&args.ids), "Throw away", "thrown away"),
-        Action::Retry | Action::Look => (args.selection.told(&args.ids), "Try again", "tried again"),
+        Action::Discard => (args.selection.told(&args.ids), "throw away", "thrown away"),
+        Action::Retry | Action::Look => (args.selection.told(&args.ids), "try again", "tried again"),
     };
     // Trying named ones again does no harm; the rest is asked for.
     let is_harmless = action == Action::Retry && !args.ids.is_empty();
-    if !args.yes && !is_harmless && !confirm(&format!("{verb} {told}?"))? {
+    if !args.yes && !is_harmless && !confirm(verb, &told)? {
         bail!("nothing was done");
     }
     let filter = args.selection.filter(&args.ids);

@@ -43,10 +43,8 @@ impl Letter {
         let reason = death.as_ref().map(|death| death.reason.clone()).unwrap_or_default();
         let class = death.as_ref().map(|_| reason.split(':').next().unwrap_or_default().to_owned());
         let text = |property: &Option<ShortString>| property.as_ref().map(|text| text.as_str().to_owned());
-        let header = |name: &str| {
-            let headers = properties.headers().as_ref().map(field_table_to_json)?;
-            headers.get(name).and_then(Value::as_str).map(str::to_owned)
-        };
+        let headers = properties.headers().as_ref().map(field_table_to_json).unwrap_or_default();
+        let header = |name: &str| headers.get(name).and_then(Value::as_str).map(str::to_owned);
         let mut letter = Self {
             id: String::new(),
             queue: queue.to_owned(),

@@ -8,9 +8,9 @@ use event_driven::{
         self, BasicProperties, Channel,
         message::BasicGetMessage,
         options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions},
-        types::{AMQPValue, FieldTable},
+        types::FieldTable,
     },
-    message::{field_table_to_json, renewed_properties, revived_properties},
+    message::{field_table_to_json, renewed_properties, returns, revived_properties},
     names::DEFAULT_EXCHANGE,
     publisher::Publication,
 };
@@ -18,12 +18,9 @@ use serde_json::{Value, json};
 
 use super::{DeadLetters, DeadLettersError, Filter, Letter, queue_of_work};
 
-/// The header in which quorum queues count how often a message came back.
-const RETURNS: &str = "x-delivery-count";
-
 /// RabbitMQ 4 drops a message that came back 20 times to a queue that has no limit of its own: one that has come near that is
 /// put into its queue anew, which counts from 0.
-const MOST_RETURNS: i64 = 15;
+const MOST_RETURNS: u64 = 15;
 
 /// AMQP's reply code for a queue that is not there.
 const NOT_FOUND: u16 = 404;
@@ -188,11 +185,6 @@ impl Walk<'_> {
 
 fn is_missing(error: &lapin::Error) -> bool {
     matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
-}
-
-fn returns(properties: &BasicProperties) -> i64 {
-    let headers = properties.headers().as_ref();
-    headers.and_then(|headers| headers.inner().get(RETURNS)).and_then(AMQPValue::as_long_long_int).unwrap_or_default()
 }
 
 /// All that a message has to say.

@@ -3,11 +3,7 @@
 //! In a table and not in queues with a time to live: a queue can't be looked into or cancelled from, and a task that waits in
 //! one behind a longer delay comes too late. All runtimes publish what is due; the database sees to it that each has its own.
 
-use std::{
-    collections::VecDeque,
-    sync::{Weak, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Weak, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use event_driven::{
@@ -134,7 +130,7 @@ impl Service {
 
     /// Publishes some of what is due. Gives whether there may be more.
     async fn publish_due(&self) -> Result<bool, String> {
-        let claim = in_time(self.parts.database.claim_due()).await?;
+        let claim = answered(self.parts.database.claim_due()).await?;
         let mut left: VecDeque<(Uuid, u64)> = claim.due.iter().copied().collect();
         let mut published = Ok(());
         while published.is_ok() && !left.is_empty() && !self.is_stopping() {
@@ -146,7 +142,7 @@ impl Service {
         }
         let left: Vec<_> = left.into_iter().map(|(id, _)| id).collect();
         if !left.is_empty() {
-            in_time(self.parts.database.give_up_claims(&claim, &left)).await?;
+            answered(self.parts.database.give_up_claims(&claim, &left)).await?;
         }
         published.map(|()| claim.is_full())
     }
@@ -154,7 +150,7 @@ impl Service {
     /// Publishes these. An error: the broker is away.
     async fn publish_some(&self, claim: &Claim, ids: &[Uuid]) -> Result<(), String> {
         let database = &self.parts.database;
-        let (messages, states) = (in_time(database.delayed(ids)).await?, in_time(database.states_of(ids)).await?);
+        let (messages, states) = (answered(database.delayed(ids)).await?, answered(database.states_of(ids)).await?);
         // One that was published before its runtime died, and came to its end. A cancelled one may owe somebody an answer.
         let is_over = |message: &DelayedTask| {
             let status = states.get(&message.id_task).map(|known| known.status);
@@ -172,14 +168,14 @@ impl Service {
                 Err(error) => refused = Some((message.id_task, error)),
             }
         }
-        in_time(database.forget_delayed(claim, &done)).await?;
+        answered(database.forget_delayed(claim, &done)).await?;
         if let Some((id, error)) = refused {
             tracing::warn!(task.id = %id, "the broker refuses a task that is due; it is tried again in a minute: {error}");
         }
         let Some((_, reason)) = away.first() else { return Ok(()) };
         let reason = reason.clone();
         let away: Vec<_> = away.into_iter().map(|(id, _)| id).collect();
-        in_time(database.give_up_claims(claim, &away)).await?;
+        answered(database.give_up_claims(claim, &away)).await?;
         Err(reason)
     }
 
@@ -192,12 +188,8 @@ impl Service {
         self.parts.broker.publish(publish_task(&request)).await
     }
 
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
     async fn until_next(&self) -> Duration {
-        match in_time(self.parts.database.next_due()).await {
+        match answered(self.parts.database.next_due()).await {
             Ok(Some(due_at)) => (due_at - self.parts.database.clock().now()).to_std().unwrap_or_default().min(LOOK),
             Ok(None) | Err(_) => LOOK,
         }
@@ -214,7 +206,7 @@ fn take_some(left: &mut VecDeque<(Uuid, u64)>) -> Vec<Uuid> {
     some
 }
 
-async fn in_time<T>(asked: impl Future<Output = Result<T, QueryError>>) -> Result<T, String> {
+async fn answered<T>(asked: impl Future<Output = Result<T, QueryError>>) -> Result<T, String> {
     match timeout(PATIENCE, asked).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("the database has not answered within {PATIENCE:?}")),

@@ -1,15 +1,12 @@
 //! `warren component remove`: a component that no task should find any more.
 
-use std::{
-    io::{IsTerminal, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use anyhow::bail;
 use event_driven::names::TaskName;
 
 use crate::{
-    cli::{output, settings},
+    cli::{confirm::confirm, output, settings},
     components::{ComponentStore, Removed, StoreError},
 };
 
@@ -40,7 +37,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
         Some(version) => format!("{name} from {url} (version {}; its versions stay)", version.number),
         None => format!("{name} from {url} for good (it has no versions)"),
     };
-    if !args.yes && !is_confirmed(&what)? {
+    if !args.yes && !confirm("remove", &what)? {
         bail!("nothing was removed");
     }
     let told = match store.remove(name).await? {
@@ -52,14 +49,4 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     };
     output::print_text(&told)?;
     Ok(())
-}
-
-fn is_confirmed(what: &str) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody is there to ask whether to remove {what}: --yes does without");
-    }
-    write!(anstream::stderr().lock(), "Remove {what}? [y/N] ")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

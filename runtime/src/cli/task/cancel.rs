@@ -8,8 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    cli::{client::Client, migrate, output, settings},
-    config::Config,
+    cli::{client::Client, output, reader::Reader, settings},
     lifecycle::{Cancelled, Database},
 };
 
@@ -49,10 +48,11 @@ enum End {
 
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
     let config = settings::load(file, Vec::new())?.config;
-    let canceller = Canceller::open(&config).await?;
+    // Where a task is read, it is cancelled.
+    let reader = Reader::open(&config).await?;
     let mut worst = 0;
     for &id in &args.ids {
-        let (text, code) = match canceller.cancel(id, args.timeout).await? {
+        let (text, code) = match cancel(&reader, id, args.timeout).await? {
             End::Cancelled => (format!("{id} is CANCELLED"), 0),
             End::Other(status) => (format!("{id} is {status}: it was over before"), 1),
             End::Noted => (format!("{id} is to be cancelled, and not over yet: `warren task show` tells"), 2),
@@ -64,24 +64,10 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     Ok(ExitCode::from(worst))
 }
 
-enum Canceller {
-    Database(Database),
-    Http(Client),
-}
-
-impl Canceller {
-    async fn open(config: &Config) -> anyhow::Result<Self> {
-        if config.database.url.is_empty() {
-            return Ok(Self::Http(Client::new(config)?));
-        }
-        Ok(Self::Database(migrate::connect(config).await?))
-    }
-
-    async fn cancel(&self, id: Uuid, patience: Duration) -> anyhow::Result<End> {
-        match self {
-            Self::Database(database) => in_database(database, id, patience).await,
-            Self::Http(client) => over_http(client, id, patience).await,
-        }
+async fn cancel(reader: &Reader, id: Uuid, patience: Duration) -> anyhow::Result<End> {
+    match reader {
+        Reader::Database(database) => in_database(database, id, patience).await,
+        Reader::Http(client) => over_http(client, id, patience).await,
     }
 }
 
