@@ -40,6 +40,8 @@ pub struct Model {
     /// W3C trace context: what vendors add to it.
     #[sea_orm(column_type = "Text", nullable)]
     pub tracestate: Option<String>,
+    /// The class, as in `x-priority`; none: normal.
+    pub priority: Option<String>,
 }
 
 /// None that the database keeps: rows of tasks are removed without a look at this table.

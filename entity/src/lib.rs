@@ -1,5 +1,5 @@
-//! What the tables are: the SeaORM entities of `task_store`, `task_attempt`, `task_cancel`, `delayed_task`,
-//! `event_store` and `runtime`.
+//! What the tables are: the SeaORM entities of `task_store`, `task_attempt`, `task_cancel`, `task_unique`,
+//! `delayed_task`, `event_store` and `runtime`.
 //!
 //! How the tables came to be is in the crate `migration`; who writes them, and when, in warren's `lifecycle`. The
 //! columns are those of the wire contract ("Database"): other programs may read them, so a name never changes.
@@ -17,6 +17,7 @@ mod status;
 pub mod task_attempt;
 pub mod task_cancel;
 pub mod task_store;
+pub mod task_unique;
 
 pub use attempt_outcome::AttemptOutcome;
 pub use status::TaskStatus;

@@ -12,13 +12,17 @@ mod field_table;
 mod headers;
 mod json_text;
 mod outcome;
+mod priority;
 mod properties;
 mod short_text;
 mod size;
 mod start;
 mod task;
+mod unique_for;
 
-pub use copy::{dead_properties, first_routing_key, renewed_properties, retry_properties, revived_properties};
+pub use copy::{
+    dead_properties, first_routing_key, moved_properties, renewed_properties, retry_properties, revived_properties,
+};
 pub use death::{Death, returns};
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;
@@ -31,6 +35,7 @@ pub use short_text::{ShortText, ShortTextError};
 pub(crate) use size::header_frame_size;
 pub use start::{Start, TooFarAhead};
 pub use task::TaskRequest;
+pub use unique_for::{NotUniqueFor, UniqueFor};
 
 /// A message ready to be published: its properties and its body.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@
 mod attempt;
 mod event_type;
 mod key;
+mod priority;
 mod queue;
 mod route;
 mod task_name;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use attempt::{Attempt, AttemptError};
 pub use event_type::{EventType, UnknownEventType};
 pub use key::{RoutingKey, UnknownRoutingKey};
+pub use priority::{Priority, UnknownPriority};
 pub use queue::{QueueName, UnknownQueue};
 pub use route::{EventKey, Subscription, TaskRoute};
 pub use task_name::{TaskName, TaskNameError};
@@ -52,17 +54,14 @@ pub const RETRIES: u32 = 3;
 pub const RETRY_DELAY: Duration = Duration::from_secs(3);
 /// The longest time that a task may wait before it is executed.
 pub const MAX_TASK_DELAY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest time for which a task may ask that no other one like it is executed.
+pub const MAX_UNIQUE_FOR: Duration = MAX_TASK_DELAY;
 /// Longest stay of a message in a subscriber's or a route's queue.
 pub const QUEUE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most messages in a subscriber's or a route's queue.
 pub const QUEUE_MAX_MESSAGES: u32 = 10_000;
 /// Most bytes in a subscriber's or a route's queue: 100 MiB.
 pub const QUEUE_MAX_BYTES: u64 = 100 * 1024 * 1024;
-
-/// The name of every retry queue of [`TASKS_QUEUE`]: `attempt.n.tasks`.
-pub fn tasks_retry_queue(attempt: Attempt) -> String {
-    QueueName::TasksRetry(attempt).to_string()
-}
 
 /// Names of the message headers that the service reads or writes.
 pub mod header {
@@ -90,6 +89,10 @@ pub mod header {
     pub const DELAY: &str = "x-delay-ms";
     /// When a task is to be executed: RFC 3339.
     pub const RUN_AT: &str = "x-run-at";
+    /// How much of a hurry a task is in: `high`, `normal` or `low`.
+    pub const PRIORITY: &str = "x-priority";
+    /// For how long no other task like this one is to be executed, in whole milliseconds.
+    pub const UNIQUE_FOR: &str = "x-unique-for";
     /// W3C trace context: the parent span.
     pub const TRACEPARENT: &str = "traceparent";
     /// W3C trace context: what vendors add to it.

@@ -15,9 +15,9 @@ use event_driven::{
     },
     message::{
         DecodeError, EventMessage, JsonText, Malformed, MessageHeaders, Outcome, ShortText, Start, TaskRequest,
-        dead_properties, retry_properties,
+        UniqueFor, dead_properties, retry_properties,
     },
-    names::{Attempt, TaskName},
+    names::{Attempt, Priority, TaskName},
 };
 use proptest::prelude::*;
 
@@ -192,11 +192,14 @@ prop_compose! {
         routing_key in "[a-z.]{0,40}", name in "[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}", payload in any_json(),
         producer_app in any_text(), correlation_id in any_text(), message_id in proptest::option::of(any_text()),
         reply_to in proptest::option::of(any_text()), attempt: u32, delay_ms in proptest::option::of(0..2_592_000_000_u64),
+        priority in proptest::sample::select(Priority::ALL.to_vec()),
+        unique_ms in proptest::option::of(1..2_592_000_000_u64),
         traceparent in proptest::option::of("[0-9a-f-]{1,55}"), tracestate in proptest::option::of("[a-z=,]{1,512}"),
     ) -> TaskRequest {
         TaskRequest {
             routing_key, task_name: TaskName::new(name).unwrap(), payload: JsonText::from(&payload), producer_app,
             correlation_id, message_id, reply_to, attempt: Attempt::new(attempt), traceparent, tracestate,
+            priority, unique_for: unique_ms.map(|ms| UniqueFor::new(Duration::from_millis(ms)).unwrap()),
             start: delay_ms.map_or(Start::AtOnce, |ms| Start::After(Duration::from_millis(ms))),
         }
     }

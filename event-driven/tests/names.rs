@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use event_driven::names::{
-    self, Action, Attempt, Entity, EventKey, EventType, QueueName, RoutingKey, Service, Subscription, TaskRoute,
+    self, Action, Attempt, Entity, EventKey, EventType, Priority, QueueName, RoutingKey, Service, Subscription,
+    TaskRoute,
 };
 use proptest::prelude::*;
 
@@ -36,7 +37,8 @@ fn every_row_of_the_contract() {
         (route().routing_key(), "routing.task.process.order"),
         (names::TASKS_QUEUE.to_owned(), "tasks"),
         (names::DEAD_TASKS_QUEUE.to_owned(), "dead.tasks"),
-        (names::tasks_retry_queue(n), "attempt.2.tasks"),
+        (Priority::Normal.retry_queue(n), "attempt.2.tasks"),
+        (Priority::Normal.queue().to_owned(), "tasks"),
         (route().queue(), "task.process.order"),
         (route().dead_queue(), "dead.task.process.order"),
         (route().dead_routing_key(), "dead.routing.process.order"),
@@ -45,6 +47,18 @@ fn every_row_of_the_contract() {
     ] {
         assert_eq!(made, contract);
     }
+}
+
+#[test]
+fn the_queues_of_classes_are_none_that_a_route_or_a_subscriber_can_have() {
+    for (class, queue) in [(Priority::High, "tasks.priority.high"), (Priority::Low, "tasks.priority.low")] {
+        assert_eq!(class.queue(), queue);
+        assert_eq!(class.routing_key(), Some(format!("routing.{queue}")).as_deref());
+        assert_eq!(class.retry_queue(Attempt::new(2)), format!("attempt.2.{queue}"));
+        assert!(class.routing_key().unwrap().parse::<RoutingKey>().is_err());
+    }
+    assert_eq!(Priority::Normal.routing_key(), None);
+    assert!("tasks.priority.normal".parse::<QueueName>().is_err());
 }
 
 #[test]
@@ -80,11 +94,13 @@ fn any_route() -> impl Strategy<Value = TaskRoute> {
 
 proptest! {
     #[test]
-    fn queue_names_read_back(s in any_subscription(), r in any_route(), n: u32) {
+    fn queue_names_read_back(
+        s in any_subscription(), r in any_route(), n: u32, p in proptest::sample::select(Priority::ALL.to_vec()),
+    ) {
         let n = Attempt::new(n);
         for name in [
-            QueueName::EventStore, QueueName::DeadEventStore, QueueName::Tasks, QueueName::DeadTasks,
-            QueueName::TasksRetry(n), QueueName::Subscription(s.clone()), QueueName::DeadSubscription(s.clone()),
+            QueueName::EventStore, QueueName::DeadEventStore, QueueName::Tasks(p), QueueName::DeadTasks,
+            QueueName::TasksRetry(p, n), QueueName::Subscription(s.clone()), QueueName::DeadSubscription(s.clone()),
             QueueName::SubscriptionRetry(s, n), QueueName::Route(r.clone()), QueueName::DeadRoute(r.clone()),
             QueueName::RouteRetry(r, n),
         ] {

@@ -27,7 +27,7 @@ use event_driven::{
         types::FieldTable,
     },
     message::{Start, TaskRequest},
-    names::Attempt,
+    names::{Attempt, Priority},
     publisher::{ConnectionPublisher, Publication, PublisherSettings},
     topology::{self, TopologySettings},
 };
@@ -122,6 +122,8 @@ fn task(name: &str, n: usize, with_id: bool) -> Result<TaskRequest> {
         reply_to: None,
         attempt: Attempt::FIRST,
         start: Start::AtOnce,
+        priority: Priority::Normal,
+        unique_for: None,
         traceparent: None,
         tracestate: None,
     })

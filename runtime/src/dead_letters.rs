@@ -13,7 +13,7 @@ use std::sync::Arc;
 use event_driven::{
     connection::{self, ConnectionSettings},
     lapin::Connection,
-    names::QueueName,
+    names::{Priority, QueueName},
     publisher::{ConnectionPublisher, PublishError, PublisherSettings},
 };
 
@@ -72,7 +72,7 @@ impl DeadLetters {
 /// The queue of work whose dead letters are in the queue of this name.
 fn queue_of_work(queue: &str) -> Result<String, DeadLettersError> {
     let work = match queue.parse() {
-        Ok(QueueName::DeadTasks) => QueueName::Tasks,
+        Ok(QueueName::DeadTasks) => QueueName::Tasks(Priority::Normal),
         Ok(QueueName::DeadEventStore) => QueueName::EventStore,
         Ok(QueueName::DeadRoute(route)) => QueueName::Route(route),
         Ok(QueueName::DeadSubscription(subscription)) => QueueName::Subscription(subscription),

@@ -15,6 +15,7 @@
 pub mod api;
 pub mod broker;
 mod causes;
+pub mod class;
 pub mod cli;
 pub mod components;
 pub mod config;

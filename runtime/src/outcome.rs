@@ -89,6 +89,8 @@ pub enum ErrorClass {
     Unstorable,
     /// Somebody cancelled the task.
     Cancelled,
+    /// Another task is the only one of its kind at this time.
+    Duplicate,
 }
 
 impl ErrorClass {
@@ -109,7 +111,9 @@ impl ErrorClass {
             | Self::BadOutput
             | Self::NoSuchComponent
             | Self::BrokenComponent => true,
-            Self::Invalid | Self::Business | Self::Malformed | Self::Unstorable | Self::Cancelled => false,
+            Self::Invalid | Self::Business | Self::Malformed | Self::Unstorable | Self::Cancelled | Self::Duplicate => {
+                false
+            }
         }
     }
 
@@ -147,6 +151,7 @@ impl ErrorClass {
             Self::Malformed => "malformed",
             Self::Unstorable => "unstorable",
             Self::Cancelled => "cancelled",
+            Self::Duplicate => "duplicate",
         }
     }
 }

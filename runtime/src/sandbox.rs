@@ -23,13 +23,14 @@ mod prepare;
 mod program;
 mod running;
 mod scratch;
+mod slots;
 
 use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use event_driven::message::JsonText;
+use event_driven::{message::JsonText, names::Priority};
 use humantime::format_duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedSender, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -50,6 +51,7 @@ use self::{
     meter::Metered,
     program::Terms,
     scratch::Scratches,
+    slots::Slots,
 };
 use crate::{
     manifest::{Limits, Manifest},
@@ -65,8 +67,8 @@ pub struct Sandbox {
     engine: wasmtime::Engine,
     linker: wasmtime::component::Linker<Guest>,
     executor: Executor,
-    /// A permit is an instance slot of the pooling allocator; it moves with the execution.
-    slots: Arc<Semaphore>,
+    /// A place is an instance slot of the pooling allocator; it moves with the execution.
+    slots: Slots,
     scratches: Arc<Scratches>,
     interrupted: CancellationToken,
     /// The tasks that are to be cancelled.
@@ -95,7 +97,7 @@ pub struct Execution {
 #[expect(dead_code, reason = "held for its drop")]
 pub struct Slot {
     of_component: OwnedSemaphorePermit,
-    of_all: OwnedSemaphorePermit,
+    of_all: slots::Place,
 }
 
 impl Sandbox {
@@ -109,7 +111,7 @@ impl Sandbox {
         Ok(Self {
             linker,
             executor: Executor::new(settings.threads)?,
-            slots: Arc::new(Semaphore::new(settings.concurrency as usize)),
+            slots: Slots::new(settings.concurrency),
             scratches: Arc::default(),
             interrupted: CancellationToken::new(),
             cancelled: watch::Sender::default(),
@@ -136,11 +138,11 @@ impl Sandbox {
         Program::new(&self.linker, component, Arc::new(Terms::new(manifest, places)?))
     }
 
-    /// Waits for a place to execute `program` in. `None` once the sandbox was interrupted. Cancel-safe.
-    pub async fn slot(&self, program: &Program) -> Option<Slot> {
+    /// Waits for a place to execute `program` in, for a task of this class. `None` once the sandbox was interrupted. Cancel-safe.
+    pub async fn slot(&self, program: &Program, class: Priority) -> Option<Slot> {
         // In this order, so that a component with all its places taken keeps none from the others.
         let of_component = self.interrupted.run_until_cancelled(program.place()).await??;
-        let of_all = self.slots.clone().acquire_owned().await.ok()?;
+        let of_all = self.slots.place(class).await?;
         Some(Slot { of_component, of_all })
     }
 

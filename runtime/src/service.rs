@@ -12,6 +12,7 @@ mod content;
 mod course;
 mod delayed;
 mod events;
+mod first;
 mod in_flight;
 mod load;
 mod pace;
@@ -19,6 +20,7 @@ mod recording;
 pub mod reply;
 mod resume;
 mod rows;
+mod shares;
 mod stop;
 mod submit;
 mod waiting;
@@ -28,14 +30,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use event_driven::message::{Start, TaskRequest};
+use event_driven::message::TaskRequest;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     admission::Admission,
     attempt::{Attempted, Made},
-    delayed::Postponed,
+    first::First,
     in_flight::InFlight,
     load::Load,
 };
@@ -120,12 +122,11 @@ impl Service {
             broken: CancellationToken::new(),
             parts,
         });
-        let tasks = service.parts.broker.consume_from(Queue::Tasks, service.first_prefetch());
         let events = service.parts.broker.consume(Queue::EventStore);
+        service.consume_tasks();
         service.background.spawn(Self::watch_cancels(Arc::downgrade(&service)));
         service.background.spawn(Self::keep_publishing_delayed(Arc::downgrade(&service)));
         service.background.close();
-        service.deliveries.spawn(service.clone().consume_tasks(tasks));
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
         service
     }
@@ -170,7 +171,8 @@ impl Service {
 
     /// The way of a task.
     async fn process_task(self: Arc<Self>, delivery: Delivery) {
-        let held = self.load.hold(&delivery.body);
+        let class = delivery.queue.class().unwrap_or_default();
+        let held = self.load.hold(class, &delivery.body);
         let decoded = TaskRequest::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body());
         let settlement = match decoded {
             Err(malformed) => self.in_time(self.refuse_task(&delivery, &malformed), &delivery).await.flatten(),
@@ -185,13 +187,11 @@ impl Service {
     /// From a request to what becomes of its message; `None` if nothing is to be said of that.
     async fn run_task(&self, mut request: TaskRequest, delivery: &Delivery) -> Option<Settlement> {
         let arrival = self.arrival();
-        if request.start != Start::AtOnce {
-            request = match self.postpone(request, delivery).await {
-                Postponed::No(request) => request,
-                Postponed::Settle(settlement) => return Some(settlement),
-                Postponed::Drop => return None,
-            };
-        }
+        request = match self.first(request, delivery).await {
+            First::GoOn(request) => request,
+            First::Settle(settlement) => return Some(settlement),
+            First::Drop => return None,
+        };
         loop {
             let task = match self.admit(request, arrival, delivery).await {
                 Admission::Execute(task) => task,

@@ -19,6 +19,7 @@ use std::{
 
 use bytesize::ByteSize;
 use children::children;
+use event_driven::names::Priority;
 use guest::guest;
 use hostile::{additions, around, functions};
 use warren::{
@@ -113,7 +114,7 @@ async fn what_is_let_go_and_loaded_again_remembers_how_many_run() {
     let cache = cache.path().join("compiled");
     let components = load(folder.path(), &sandbox, Some(&cache), CROWDED, limits()).await;
     let first = ready(&components, "one").await;
-    let place = sandbox.slot(&first.program).await.unwrap();
+    let place = sandbox.slot(&first.program, Priority::Normal).await.unwrap();
     ready(&components, "other").await;
     assert!(components.ready(&"one".parse().unwrap()).is_none(), "it was not let go");
 
@@ -287,11 +288,11 @@ async fn the_versions_of_a_component_share_its_places() {
         }
     };
     let first = ready(&components, "work").await;
-    let place = sandbox.slot(&first.program).await.unwrap();
+    let place = sandbox.slot(&first.program, Priority::Normal).await.unwrap();
     let second = newest(push("(drop (i32.const 1)) (unreachable)", 1).await).await;
     assert!(!second.program.has_place(), "one may run, and one does");
     drop(place);
-    let _place = sandbox.slot(&second.program).await.unwrap();
+    let _place = sandbox.slot(&second.program, Priority::Normal).await.unwrap();
     let third = newest(push("(drop (i32.const 2)) (unreachable)", 2).await).await;
     assert!(third.program.has_place(), "two may run");
     components.stop().await;

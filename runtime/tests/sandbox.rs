@@ -8,6 +8,7 @@ mod guest;
 use std::{sync::Arc, time::Duration};
 
 use bytesize::ByteSize;
+use event_driven::names::Priority;
 use guest::{answer, component, guest, guest_with};
 use uuid::Uuid;
 use warren::{
@@ -59,7 +60,7 @@ async fn run(sandbox: &Sandbox, program: Arc<Program>) -> Outcome {
 }
 
 async fn execute(sandbox: &Sandbox, program: Arc<Program>) -> Execution {
-    let slot = sandbox.slot(&program).await.expect("the sandbox is not stopped");
+    let slot = sandbox.slot(&program, Priority::Normal).await.expect("the sandbox is not stopped");
     sandbox.execute(slot, program, call()).await
 }
 
@@ -145,12 +146,12 @@ async fn no_more_of_a_component_are_executed_at_once_than_it_may() {
     let bytes = guest_with(EMPTY_OBJECT, &answer(64, 2));
     let one = prepare_with(&sandbox, bytes.clone(), Limits { concurrency: 1, ..limits() }).await.unwrap();
     let other = prepare(&sandbox, bytes).await.unwrap();
-    let taken = sandbox.slot(&one).await.unwrap();
-    let waiting = tokio::time::timeout(Duration::from_millis(50), sandbox.slot(&one));
+    let taken = sandbox.slot(&one, Priority::Normal).await.unwrap();
+    let waiting = tokio::time::timeout(Duration::from_millis(50), sandbox.slot(&one, Priority::Normal));
     assert!(waiting.await.is_err(), "there is one place");
-    assert!(sandbox.slot(&other).await.is_some(), "others have theirs");
+    assert!(sandbox.slot(&other, Priority::Normal).await.is_some(), "others have theirs");
     drop(taken);
-    assert!(sandbox.slot(&one).await.is_some());
+    assert!(sandbox.slot(&one, Priority::Normal).await.is_some());
 }
 
 #[tokio::test]
@@ -172,7 +173,7 @@ async fn endless_loops_on_every_thread_do_not_keep_others_from_running() {
     for looped in loops {
         assert_eq!(looped.await.unwrap(), Outcome::Interrupted);
     }
-    assert!(sandbox.slot(&quick).await.is_none(), "an interrupted sandbox takes nobody in");
+    assert!(sandbox.slot(&quick, Priority::Normal).await.is_none(), "an interrupted sandbox takes nobody in");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use crate::names::{
     Attempt, DEAD_EVENT_EXCHANGE, DEAD_EVENT_STORE_QUEUE, DEAD_TASK_EXCHANGE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE,
-    Subscription, TASKS_QUEUE, TaskRoute, tasks_retry_queue,
+    Priority, Subscription, TaskRoute,
 };
 
 /// A queue to consume.
@@ -28,17 +28,18 @@ pub struct Source {
 }
 
 impl Source {
-    /// The queue of all tasks without a route.
-    pub fn tasks(retries: u32, prefetch: NonZeroU16, channels: NonZeroU16) -> Self {
+    /// The queue of all tasks of this class without a route.
+    pub fn tasks(of: Priority, retries: u32, prefetch: NonZeroU16, channels: NonZeroU16) -> Self {
         let (exchange, key) = (DEAD_TASK_EXCHANGE, DEAD_TASKS_QUEUE.to_owned());
-        Self::new(TASKS_QUEUE.to_owned(), retries, tasks_retry_queue, exchange, key, prefetch, channels)
+        let retry = |attempt| of.retry_queue(attempt);
+        Self::new(of.queue().to_owned(), retries, retry, exchange, key, prefetch, channels)
     }
 
     /// The queue of all events. Nothing in it is tried again.
     pub fn event_store(prefetch: NonZeroU16) -> Self {
         let (exchange, key) = (DEAD_EVENT_EXCHANGE, DEAD_EVENT_STORE_QUEUE.to_owned());
         let channels = NonZeroU16::MIN;
-        Self::new(EVENT_STORE_QUEUE.to_owned(), 0, tasks_retry_queue, exchange, key, prefetch, channels)
+        Self::new(EVENT_STORE_QUEUE.to_owned(), 0, |_| String::new(), exchange, key, prefetch, channels)
     }
 
     /// A subscriber's queue.
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn attempts_beyond_the_last_queue_wait_in_it() {
         let waits_in = |attempt, retries| {
-            let source = Source::tasks(retries, NonZeroU16::MIN, NonZeroU16::MIN);
+            let source = Source::tasks(Priority::Normal, retries, NonZeroU16::MIN, NonZeroU16::MIN);
             source.waits_in(Attempt::new(attempt)).map(str::to_owned)
         };
         assert_eq!(waits_in(1, 3).as_deref(), Some("attempt.0.tasks"));

@@ -60,6 +60,19 @@ pub fn dead_properties(
     with_notes(original, kept_headers(original, &[]), vec![died], routing_key, error, max_bytes)
 }
 
+/// The properties of a copy that goes on to the queue of another class, by the name of that queue. What the message asks for
+/// stays, its `expiration` too.
+pub fn moved_properties(original: &BasicProperties, routing_key: &str) -> BasicProperties {
+    let mut headers = kept_headers(original, &DEATHS);
+    headers.retain(|(name, _)| *name != header::ROUTING_KEY && *name != header::EXPIRATION);
+    headers.push((header::ROUTING_KEY, AMQPValue::LongString(routing_key.into())));
+    let moved = copied(original).with_headers(table(headers));
+    match original.expiration() {
+        Some(expiration) => moved.with_expiration(expiration.clone()),
+        None => moved,
+    }
+}
+
 /// The properties of a copy of a dead letter that goes back to the queue of work that it came from, as if it had just been
 /// published: nothing is left of its attempts and of its death. It travels by the name of the queue, so that the key that it
 /// was published with stands in a header.
@@ -230,6 +243,20 @@ mod tests {
             names(&dead),
             ["a", "x-dead-at", "x-death", "x-error", "x-expiration", "x-routing-key", "x-user-id"]
         );
+    }
+
+    #[test]
+    fn what_is_moved_asks_for_the_same() {
+        let original = with_headers(&[("x-priority", AMQPValue::LongString("low".into())), ("BCC", AMQPValue::Void)])
+            .with_expiration("60000".into())
+            .with_user_id("somebody".into())
+            .with_message_id("m".into());
+        let moved = moved_properties(&original, "routing.task.run.a");
+        assert_eq!(names(&moved), ["x-priority", "x-routing-key"]);
+        assert_eq!((moved.user_id(), moved.expiration()), (&None, original.expiration()));
+        assert_eq!(moved.message_id(), original.message_id());
+        let low = "tasks.priority.low";
+        assert_eq!(first_routing_key("", low, low, &moved), "routing.task.run.a");
     }
 
     #[test]

@@ -65,9 +65,9 @@ pub enum DecodeError {
         /// What stands there.
         found: String,
     },
-    /// The time at which the task is to be executed is none, or too far away.
+    /// A header that asks for something says what can't be.
     #[error("header {name} {reason}")]
-    BadStart {
+    BadHeader {
         /// The header.
         name: &'static str,
         /// What is wrong with it.

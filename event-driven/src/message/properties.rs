@@ -1,6 +1,6 @@
 //! Reads what identifies a message from its headers and properties, wherever a producer has put it; and writes it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lapin::{
     BasicProperties,
@@ -84,6 +84,41 @@ pub(super) fn whole_number(value: &AMQPValue) -> Option<i64> {
         AMQPValue::LongLongInt(n) => Some(*n),
         _ => None,
     }
+}
+
+/// A time in whole milliseconds, as a number or a text, up to `max`. The error says what it must be.
+pub(super) fn milliseconds(value: &AMQPValue, max: Duration) -> Result<Duration, String> {
+    let number = match (whole_number(value), text(value)) {
+        (Some(number), _) => Some(number),
+        (None, Some(text)) => text.parse().ok(),
+        (None, None) => {
+            return Err(format!("must be a whole number of milliseconds, not of AMQP type {}", value.get_type()));
+        }
+    };
+    let time = number.and_then(|number| u64::try_from(number).ok()).map(Duration::from_millis);
+    time.filter(|time| *time <= max).ok_or_else(|| {
+        let found = text(value).map(|text| format!("{:?}", shown(text)));
+        let found = found.or_else(|| number.map(|number| number.to_string())).unwrap_or_default();
+        let (max, days) = (max.as_millis(), days(max));
+        format!("must be a whole number of milliseconds from 0 to {max} ({days} days), not {found}")
+    })
+}
+
+/// The same properties with one more header.
+pub(super) fn with_header(of: BasicProperties, name: &'static str, value: AMQPValue) -> BasicProperties {
+    let mut headers = of.headers().clone().unwrap_or_default();
+    headers.insert(name.into(), value);
+    of.with_headers(headers)
+}
+
+/// Whole days.
+pub(super) fn days(time: Duration) -> u64 {
+    time.as_secs() / (24 * 60 * 60)
+}
+
+/// As much of what somebody wrote as helps to find it.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 /// A header of trace context. One that is no text or too long is as good as none: tracing must not refuse a task.

@@ -22,7 +22,7 @@ pub enum Start {
 
 /// Why a task can't wait for so long.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is more than {} days ahead: {asked}", days())]
+#[error("is more than {} days ahead: {asked}", properties::days(MAX_TASK_DELAY))]
 pub struct TooFarAhead {
     asked: String,
 }
@@ -59,7 +59,9 @@ impl Start {
             (properties::header_value(of, header::DELAY), properties::header_value(of, header::RUN_AT));
         match (delay, run_at) {
             (None, None) => Ok(Self::AtOnce),
-            (Some(delay), None) => read_delay(delay).map(Self::After).map_err(|reason| bad(header::DELAY, reason)),
+            (Some(delay), None) => properties::milliseconds(delay, MAX_TASK_DELAY)
+                .map(Self::After)
+                .map_err(|reason| bad(header::DELAY, reason)),
             (None, Some(run_at)) => read_run_at(run_at)
                 .and_then(|at| Self::at(at).map_err(|error| error.to_string()))
                 .map_err(|reason| bad(header::RUN_AT, reason)),
@@ -80,31 +82,12 @@ impl Start {
                 (header::RUN_AT, AMQPValue::LongString(text.into()))
             }
         };
-        let mut headers = of.headers().clone().unwrap_or_default();
-        headers.insert(name.into(), value);
-        of.with_headers(headers)
+        properties::with_header(of, name, value)
     }
 }
 
 fn bad(name: &'static str, reason: String) -> DecodeError {
-    DecodeError::BadStart { name, reason }
-}
-
-fn read_delay(value: &AMQPValue) -> Result<Duration, String> {
-    let max = MAX_TASK_DELAY.as_millis();
-    let number = match (properties::whole_number(value), properties::text(value)) {
-        (Some(number), _) => Some(number),
-        (None, Some(text)) => text.parse().ok(),
-        (None, None) => {
-            return Err(format!("must be a whole number of milliseconds, not of AMQP type {}", value.get_type()));
-        }
-    };
-    let delay = number.and_then(|number| u64::try_from(number).ok()).map(Duration::from_millis);
-    delay.filter(|delay| *delay <= MAX_TASK_DELAY).ok_or_else(|| {
-        let found = properties::text(value).map(|text| format!("{:?}", shown(text)));
-        let found = found.or_else(|| number.map(|number| number.to_string())).unwrap_or_default();
-        format!("must be a whole number of milliseconds from 0 to {max} ({} days), not {found}", days())
-    })
+    DecodeError::BadHeader { name, reason }
 }
 
 fn read_run_at(value: &AMQPValue) -> Result<DateTime<Utc>, String> {
@@ -114,18 +97,9 @@ fn read_run_at(value: &AMQPValue) -> Result<DateTime<Utc>, String> {
             value.get_type()
         ));
     };
-    DateTime::parse_from_rfc3339(text)
-        .map(|at| at.to_utc())
-        .map_err(|error| format!("must be a time as 2030-01-31T08:00:00Z (RFC 3339), not {:?}: {error}", shown(text)))
-}
-
-fn days() -> u64 {
-    MAX_TASK_DELAY.as_secs() / (24 * 60 * 60)
-}
-
-/// As much of what somebody wrote as helps to find it.
-fn shown(text: &str) -> String {
-    text.chars().take(40).collect()
+    DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).map_err(|error| {
+        format!("must be a time as 2030-01-31T08:00:00Z (RFC 3339), not {:?}: {error}", properties::shown(text))
+    })
 }
 
 #[cfg(test)]

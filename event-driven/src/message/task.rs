@@ -5,10 +5,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    DecodeError, Encoded, JsonText, Malformed, MessageHeaders, Partial, ShortText, Start, event::checked_text,
-    properties,
+    DecodeError, Encoded, JsonText, Malformed, MessageHeaders, Partial, ShortText, Start, UniqueFor,
+    event::checked_text, priority, properties,
 };
-use crate::names::{Attempt, TaskName};
+use crate::names::{Attempt, Priority, TaskName};
 
 /// One request to run a component, decoded and checked against the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub struct TaskRequest {
     pub attempt: Attempt,
     /// When it is to be executed.
     pub start: Start,
+    /// How much of a hurry it is in.
+    pub priority: Priority,
+    /// For how long no other task like it is to be executed.
+    pub unique_for: Option<UniqueFor>,
     /// W3C trace context: the parent span.
     pub traceparent: Option<String>,
     /// W3C trace context: what vendors add to it.
@@ -99,6 +103,8 @@ impl TaskRequest {
             reply_to,
             attempt,
             start: Start::read(properties)?,
+            priority: priority::read(properties)?,
+            unique_for: UniqueFor::read(properties)?,
             traceparent,
             tracestate,
         })
@@ -113,7 +119,10 @@ impl TaskRequest {
         if let Some(queue) = &self.reply_to {
             properties = properties.with_reply_to(queue.to_short_string());
         }
-        properties = self.start.write(properties);
+        properties = priority::write(self.priority, self.start.write(properties));
+        if let Some(time) = self.unique_for {
+            properties = time.write(properties);
+        }
         Encoded { properties, body: body.into() }
     }
 

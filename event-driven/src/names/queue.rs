@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    Attempt, DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, Subscription, TASKS_QUEUE, TaskRoute,
+    Attempt, DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, Priority, Subscription, TaskRoute,
     route::{subscription, task_route},
 };
 
@@ -14,12 +14,12 @@ pub enum QueueName {
     EventStore,
     /// `dead.event.store`
     DeadEventStore,
-    /// `tasks`
-    Tasks,
+    /// `tasks`, `tasks.priority.high`
+    Tasks(Priority),
     /// `dead.tasks`
     DeadTasks,
-    /// `attempt.n.tasks`
-    TasksRetry(Attempt),
+    /// `attempt.n.tasks`, `attempt.n.tasks.priority.high`
+    TasksRetry(Priority, Attempt),
     /// `event.T.E.to.S`
     Subscription(Subscription),
     /// `dead.event.T.E.to.S`
@@ -39,9 +39,9 @@ impl fmt::Display for QueueName {
         match self {
             Self::EventStore => f.write_str(EVENT_STORE_QUEUE),
             Self::DeadEventStore => f.write_str(DEAD_EVENT_STORE_QUEUE),
-            Self::Tasks => f.write_str(TASKS_QUEUE),
+            Self::Tasks(priority) => f.write_str(priority.queue()),
             Self::DeadTasks => f.write_str(DEAD_TASKS_QUEUE),
-            Self::TasksRetry(n) => write!(f, "attempt.{n}.{TASKS_QUEUE}"),
+            Self::TasksRetry(priority, n) => write!(f, "attempt.{n}.{}", priority.queue()),
             Self::Subscription(Subscription { event, service }) => {
                 write!(f, "event.{}.{}.to.{service}", event.event_type, event.entity)
             }
@@ -69,9 +69,13 @@ impl FromStr for QueueName {
         let read = || match parts.as_slice() {
             ["event", "store"] => Some(Self::EventStore),
             ["dead", "event", "store"] => Some(Self::DeadEventStore),
-            ["tasks"] => Some(Self::Tasks),
+            ["tasks"] => Some(Self::Tasks(Priority::Normal)),
+            ["tasks", "priority", class] => Some(Self::Tasks(class_of_its_own(class)?)),
             ["dead", "tasks"] => Some(Self::DeadTasks),
-            ["attempt", n, "tasks"] => Some(Self::TasksRetry(n.parse().ok()?)),
+            ["attempt", n, "tasks"] => Some(Self::TasksRetry(Priority::Normal, n.parse().ok()?)),
+            ["attempt", n, "tasks", "priority", class] => {
+                Some(Self::TasksRetry(class_of_its_own(class)?, n.parse().ok()?))
+            }
             ["attempt", n, action, entity] => Some(Self::RouteRetry(task_route(action, entity)?, n.parse().ok()?)),
             ["attempt", n, rest @ ..] => Some(Self::SubscriptionRetry(subscription(rest)?, n.parse().ok()?)),
             ["task", action, entity] => Some(Self::Route(task_route(action, entity)?)),
@@ -82,4 +86,9 @@ impl FromStr for QueueName {
         };
         read().ok_or_else(|| UnknownQueue(text.to_owned()))
     }
+}
+
+/// A class whose queue has its name.
+fn class_of_its_own(text: &str) -> Option<Priority> {
+    text.parse().ok().filter(|class| *class != Priority::Normal)
 }

@@ -107,6 +107,7 @@ fn is_of_the_broker(error: &PublishError) -> bool {
         | PublishError::TaskName(_)
         | PublishError::Text { .. }
         | PublishError::Payload(_)
-        | PublishError::Delay(_) => false,
+        | PublishError::Delay(_)
+        | PublishError::UniqueFor(_) => false,
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Publication;
 use crate::{
-    message::{HeaderError, JsonText, ShortText, ShortTextError, header_frame_size},
+    message::{HeaderError, JsonText, NotUniqueFor, ShortText, ShortTextError, header_frame_size},
     names::TaskNameError,
 };
 
@@ -71,6 +71,9 @@ pub enum PublishError {
     /// A task can't be delayed so.
     #[error("the delay of the task can't be kept: {0}")]
     Delay(String),
+    /// A task can't be the only one of its kind for so long.
+    #[error("the time for which the task is to be the only one of its kind {0}")]
+    UniqueFor(#[from] NotUniqueFor),
     /// A call got no reply in time. If the task was published, it goes on.
     #[error("no reply to the call within {}s; the task may go on, its result goes nowhere", after.as_secs_f32())]
     NoReply {
@@ -94,7 +97,8 @@ impl PublishError {
             | Self::TaskName(_)
             | Self::Text { .. }
             | Self::Payload(_)
-            | Self::Delay(_) => false,
+            | Self::Delay(_)
+            | Self::UniqueFor(_) => false,
         }
     }
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{Publication, PublishError, Publisher, delay, error, event::new_id};
 use crate::{
-    message::{Outcome, ShortText, Start, TaskRequest},
-    names::{Attempt, TaskName, TaskRoute},
+    message::{Outcome, ShortText, Start, TaskRequest, UniqueFor},
+    names::{Attempt, Priority, TaskName, TaskRoute},
     trace,
 };
 
@@ -42,8 +42,7 @@ impl<'p> TaskDraft<'p> {
         let context = trace::current();
         let request = TaskName::new(name).map_err(PublishError::from).and_then(|task_name| {
             Ok(TaskRequest {
-                // No queue is bound to it, so it goes to the queue of all tasks.
-                routing_key: format!("routing.task.run.{task_name}"),
+                routing_key: key_of_all(&task_name),
                 task_name,
                 payload: error::payload(payload)?,
                 producer_app,
@@ -52,6 +51,8 @@ impl<'p> TaskDraft<'p> {
                 reply_to: None,
                 attempt: Attempt::FIRST,
                 start: Start::AtOnce,
+                priority: Priority::Normal,
+                unique_for: None,
                 traceparent: context.traceparent,
                 tracestate: context.tracestate,
             })
@@ -63,6 +64,29 @@ impl<'p> TaskDraft<'p> {
     pub fn route(self, route: &TaskRoute) -> Self {
         self.with(|request| {
             request.routing_key = route.routing_key();
+            Ok(())
+        })
+    }
+
+    /// How much of a hurry it is in, for warren: it goes to the queue of its class. With a [route](Self::route) it goes there all
+    /// the same, and its header `x-priority` says this.
+    pub fn priority(self, priority: Priority) -> Self {
+        self.with(|request| {
+            if let Some(key) = priority.routing_key()
+                && request.routing_key == key_of_all(&request.task_name)
+            {
+                request.routing_key = key.to_owned();
+            }
+            request.priority = priority;
+            Ok(())
+        })
+    }
+
+    /// For so long warren executes no other task of the same producer with the same name and payload: it is CANCELLED. Rounded
+    /// up to whole milliseconds; at most [`MAX_UNIQUE_FOR`](crate::names::MAX_UNIQUE_FOR).
+    pub fn unique_for(self, time: Duration) -> Self {
+        self.with(|request| {
+            request.unique_for = Some(UniqueFor::new(time)?);
             Ok(())
         })
     }
@@ -157,6 +181,11 @@ impl<'p> TaskDraft<'p> {
         }
         Ok(publication)
     }
+}
+
+/// No queue is bound to it, so it goes to the queue of all tasks.
+fn key_of_all(name: &TaskName) -> String {
+    format!("routing.task.run.{name}")
 }
 
 impl<'p> IntoFuture for TaskDraft<'p> {

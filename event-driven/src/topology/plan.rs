@@ -6,7 +6,7 @@ use super::{
 };
 use crate::names::{
     DEAD_EVENT_EXCHANGE, DEAD_EVENT_STORE_QUEUE, DEAD_TASK_EXCHANGE, DEAD_TASKS_QUEUE, EVENT_EXCHANGE,
-    EVENT_STORE_BINDING, EVENT_STORE_QUEUE, TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE, TASKS_QUEUE, tasks_retry_queue,
+    EVENT_STORE_BINDING, EVENT_STORE_QUEUE, Priority, TASK_EXCHANGE, TASK_UNROUTED_EXCHANGE, TASKS_QUEUE,
 };
 
 /// Everything that warren needs, in an order in which it can be declared.
@@ -14,13 +14,16 @@ pub fn plan(settings: &TopologySettings) -> Vec<Declaration> {
     let mut plan = exchanges(settings);
     plan.push(queues::dead(DEAD_TASKS_QUEUE, settings));
     plan.push(binding(DEAD_TASKS_QUEUE, DEAD_TASK_EXCHANGE, DEAD_TASKS_QUEUE));
-    plan.push(queues::unlimited(TASKS_QUEUE, settings, DEAD_TASK_EXCHANGE, DEAD_TASKS_QUEUE));
+    for class in Priority::ALL {
+        plan.push(queues::unlimited(class.queue(), settings, DEAD_TASK_EXCHANGE, DEAD_TASKS_QUEUE));
+        plan.extend(class.routing_key().map(|key| binding(class.queue(), TASK_EXCHANGE, key)));
+        let retry_queue = |n| queues::retry(&class.retry_queue(n), n, class.queue(), settings);
+        plan.extend(queues::attempts(settings).map(retry_queue));
+    }
     if settings.task_keys.is_empty() {
         plan.push(binding(TASKS_QUEUE, TASK_UNROUTED_EXCHANGE, ""));
     }
     plan.extend(settings.task_keys.iter().map(|key| binding(TASKS_QUEUE, TASK_EXCHANGE, key)));
-    let retry_queue = |n| queues::retry(&tasks_retry_queue(n), n, TASKS_QUEUE, settings);
-    plan.extend(queues::attempts(settings).map(retry_queue));
     plan.push(queues::dead(DEAD_EVENT_STORE_QUEUE, settings));
     plan.push(binding(DEAD_EVENT_STORE_QUEUE, DEAD_EVENT_EXCHANGE, DEAD_EVENT_STORE_QUEUE));
     plan.push(queues::unlimited(EVENT_STORE_QUEUE, settings, DEAD_EVENT_EXCHANGE, DEAD_EVENT_STORE_QUEUE));

@@ -2,6 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
+use event_driven::names::Priority;
 use uuid::Uuid;
 use warren::{
     outcome::Outcome,
@@ -21,7 +22,7 @@ pub async fn execute(
         correlation_id: "c".into(),
         producer_app: "p".into(),
     };
-    let slot = sandbox.slot(&program).await.ok_or("the sandbox is stopped")?;
+    let slot = sandbox.slot(&program, Priority::Normal).await.ok_or("the sandbox is stopped")?;
     let executed = sandbox.execute(slot, program, Call { info, payload: payload.to_owned() }).await;
     match executed.outcome {
         Outcome::Completed(_) => Ok(()),

@@ -13,7 +13,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use entity::TaskStatus;
-use event_driven::message::Start;
+use event_driven::{
+    message::{Start, UniqueFor},
+    names::{Priority, UnknownPriority},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -164,6 +167,11 @@ pub(super) struct SubmitBody {
     delay_ms: Option<u64>,
     /// Execute it at this time (RFC 3339), up to 30 days ahead; one that has passed is now.
     run_at: Option<DateTime<Utc>>,
+    /// How much of a hurry it is in: `high`, `normal` (the default), `low`. Not beside `routing_key`.
+    priority: Option<String>,
+    /// For so long no other task of the same producer with the same name and payload is executed: it is CANCELLED.
+    /// Milliseconds, up to 30 days.
+    unique_for_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -196,6 +204,8 @@ pub(super) async fn submit(
         message_id: body.message_id,
         routing_key: body.routing_key,
         start: start(body.delay_ms, body.run_at)?,
+        priority: priority(body.priority)?,
+        unique_for: unique_for(body.unique_for_ms)?,
     };
     let mut row = service.submit(submission).await?;
     if let (Some(wait), false) = (wait, row.status.is_final()) {
@@ -214,6 +224,18 @@ fn start(delay_ms: Option<u64>, run_at: Option<DateTime<Utc>>) -> Result<Start, 
         (Some(_), Some(_)) => Err("delay_ms stands beside run_at: one of them".to_owned()),
     };
     start.map_err(Problem::unprocessable)
+}
+
+fn priority(text: Option<String>) -> Result<Priority, Problem> {
+    let priority = text.as_deref().map(str::parse).transpose();
+    Ok(priority
+        .map_err(|error: UnknownPriority| Problem::unprocessable(format!("priority {error}")))?
+        .unwrap_or_default())
+}
+
+fn unique_for(ms: Option<u64>) -> Result<Option<UniqueFor>, Problem> {
+    let time = ms.map(|ms| UniqueFor::new(Duration::from_millis(ms))).transpose();
+    time.map_err(|error| Problem::unprocessable(format!("unique_for_ms {error}")))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

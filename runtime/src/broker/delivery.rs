@@ -4,7 +4,7 @@ use bytes::Bytes;
 use event_driven::{
     client::{self, Original, Settlement},
     message::returns,
-    names::{DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, TASKS_QUEUE},
+    names::{DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, Priority},
 };
 use lapin::BasicProperties;
 
@@ -16,25 +16,48 @@ const MOST_RETURNS: u64 = 5;
 /// The queues that the service consumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {
+    /// `tasks.priority.high`
+    HighTasks,
     /// `tasks`
     Tasks,
+    /// `tasks.priority.low`
+    LowTasks,
     /// `event.store`
     EventStore,
 }
 
 impl Queue {
+    /// The queue of the tasks of this class.
+    pub const fn of_tasks(class: Priority) -> Self {
+        match class {
+            Priority::High => Self::HighTasks,
+            Priority::Normal => Self::Tasks,
+            Priority::Low => Self::LowTasks,
+        }
+    }
+
+    /// The class of its tasks, if it has any.
+    pub const fn class(self) -> Option<Priority> {
+        match self {
+            Self::HighTasks => Some(Priority::High),
+            Self::Tasks => Some(Priority::Normal),
+            Self::LowTasks => Some(Priority::Low),
+            Self::EventStore => None,
+        }
+    }
+
     /// Its name.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tasks => TASKS_QUEUE,
-            Self::EventStore => EVENT_STORE_QUEUE,
+        match self.class() {
+            Some(class) => class.queue(),
+            None => EVENT_STORE_QUEUE,
         }
     }
 
     /// The name of its dead-letter queue.
     pub const fn dead_name(self) -> &'static str {
         match self {
-            Self::Tasks => DEAD_TASKS_QUEUE,
+            Self::HighTasks | Self::Tasks | Self::LowTasks => DEAD_TASKS_QUEUE,
             Self::EventStore => DEAD_EVENT_STORE_QUEUE,
         }
     }

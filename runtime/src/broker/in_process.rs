@@ -1,7 +1,7 @@
 //! A broker in the memory of this process: RabbitMQ's semantics without RabbitMQ.
 //!
 //! Prefetch, redelivery, retry delays, expiration and dead letters work as there; nothing survives the process. Subscribers'
-//! and routes' queues do not exist: what matters to the service is `tasks` and `event.store`.
+//! and routes' queues do not exist: what matters to the service are those of tasks and `event.store`.
 
 mod inbox;
 mod message;
@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use event_driven::{message::first_routing_key, names::Priority};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -76,7 +77,14 @@ impl InProcess {
 
     pub(super) fn publish(&self, publish: Publish) -> Result<(), PublishError> {
         let (queue, key) = match &publish.target {
-            Target::Task(key) => (Queue::Tasks, key.clone()),
+            Target::Task(key) => {
+                let class = Priority::ALL.into_iter().find(|class| class.routing_key() == Some(key));
+                (Queue::of_tasks(class.unwrap_or_default()), key.clone())
+            }
+            Target::Class(class) => {
+                let (queue, name) = (Queue::of_tasks(*class), class.queue());
+                (queue, first_routing_key("", name, name, &publish.properties))
+            }
             Target::Event(key) => (Queue::EventStore, key.clone()),
             Target::Reply(queue) => {
                 let queue = queue.clone();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use event_driven::{
-    names::{DEFAULT_EXCHANGE, EVENT_EXCHANGE, TASK_EXCHANGE},
+    names::{DEFAULT_EXCHANGE, EVENT_EXCHANGE, Priority, TASK_EXCHANGE},
     publisher::Publication,
 };
 use lapin::BasicProperties;
@@ -25,6 +25,8 @@ pub struct Publish {
 pub enum Target {
     /// To `task.exchange`, by this key.
     Task(String),
+    /// Into the queue of the tasks of this class.
+    Class(Priority),
     /// To `event.exchange`, by this key.
     Event(String),
     /// Into the queue of this name: a task's `reply_to`.
@@ -35,6 +37,7 @@ impl From<Publish> for Publication {
     fn from(Publish { target, properties, body }: Publish) -> Self {
         let (exchange, routing_key) = match target {
             Target::Task(key) => (TASK_EXCHANGE, key),
+            Target::Class(class) => (DEFAULT_EXCHANGE, class.queue().to_owned()),
             Target::Event(key) => (EVENT_EXCHANGE, key),
             Target::Reply(queue) => (DEFAULT_EXCHANGE, queue),
         };

@@ -37,9 +37,9 @@ impl RabbitMq {
     }
 
     pub(super) fn consume_from(&self, queue: Queue, first: NonZeroU16) -> Deliveries {
-        let source = match queue {
-            Queue::Tasks => Source::tasks(self.client.settings().topology.retries, self.prefetch, self.channels),
-            Queue::EventStore => Source::event_store(self.prefetch),
+        let source = match queue.class() {
+            Some(class) => Source::tasks(class, self.client.settings().topology.retries, self.prefetch, self.channels),
+            None => Source::event_store(self.prefetch),
         };
         Deliveries(deliveries::Inbox::RabbitMq(Inbox { deliveries: self.client.consume_from(source, first), queue }))
     }

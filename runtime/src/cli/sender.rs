@@ -26,7 +26,11 @@ pub(super) async fn publish_task(
         return publish_task_over_http(config, args, payload).await;
     }
     let request = TaskRequest {
-        routing_key: args.routing_key.clone().unwrap_or_else(|| format!("routing.task.run.{}", args.name)),
+        routing_key: match (&args.routing_key, args.priority.routing_key()) {
+            (Some(key), _) => key.clone(),
+            (None, Some(key)) => key.to_owned(),
+            (None, None) => format!("routing.task.run.{}", args.name),
+        },
         task_name: args.name.parse()?,
         payload: JsonText::new(payload.get()).context("the payload")?,
         producer_app: short(args.producer.as_ref(), || config.service.name.clone()).context("--producer")?,
@@ -35,6 +39,8 @@ pub(super) async fn publish_task(
         reply_to: None,
         attempt: Attempt::FIRST,
         start: start(args)?,
+        priority: args.priority,
+        unique_for: args.unique_for,
         traceparent: None,
         tracestate: None,
     };
@@ -65,6 +71,7 @@ async fn publish_task_over_http(
         "task_name": args.name, "payload": payload, "producer_app": args.producer, "message_id": args.message_id,
         "correlation_id": args.correlation_id, "routing_key": args.routing_key,
         "delay_ms": args.delay.map(|delay| delay.as_millis()), "run_at": args.run_at,
+        "priority": args.priority.as_str(), "unique_for_ms": args.unique_for.map(|time| time.time().as_millis()),
     });
     let deadline = Instant::now() + if args.wait { args.timeout } else { Duration::ZERO };
     let wait = || deadline.saturating_duration_since(Instant::now()).min(ONE_WAIT);

@@ -9,6 +9,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use entity::TaskStatus;
+use event_driven::{message::UniqueFor, names::Priority};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -92,6 +93,12 @@ pub(super) struct Publish {
     /// Execute it at this time, as 2030-01-31T08:00:00Z; up to 30 days ahead
     #[arg(long, value_name = "TIME")]
     pub(super) run_at: Option<DateTime<Utc>>,
+    /// How much of a hurry it is in
+    #[arg(long, default_value = "normal", value_name = "high|normal|low", conflicts_with = "routing_key")]
+    pub(super) priority: Priority,
+    /// For so long no other task of the same producer with the same name and payload is executed
+    #[arg(long, value_name = "DURATION", value_parser = unique_for)]
+    pub(super) unique_for: Option<UniqueFor>,
     #[command(flatten)]
     output: output::Output,
 }
@@ -136,6 +143,11 @@ pub(super) struct Show {
     id: Uuid,
     #[command(flatten)]
     output: output::Output,
+}
+
+fn unique_for(text: &str) -> Result<UniqueFor, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    UniqueFor::new(time).map_err(|error| error.to_string())
 }
 
 fn status(text: &str) -> Result<TaskStatus, String> {

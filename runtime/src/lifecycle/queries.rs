@@ -2,7 +2,7 @@
 //!
 //! The questions are methods of [`Database`]: [`Database::find_task`], [`Database::list_tasks`],
 //! [`Database::find_event`], [`Database::list_events`], [`Database::states_of`], [`Database::insert_pending`],
-//! [`Database::take_over`], [`Database::cancel`], [`Database::delay`],
+//! [`Database::take_over`], [`Database::cancel`], [`Database::delay`], [`Database::claim_kind`],
 //! [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
 //! bounded size; one row by its id has everything.
 
@@ -16,6 +16,7 @@ mod pending;
 mod states;
 mod take_over;
 mod tasks;
+mod unique;
 mod usage;
 
 pub use cancel::Cancelled;

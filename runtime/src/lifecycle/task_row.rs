@@ -83,10 +83,10 @@ impl TaskRow {
         self.finished_at = Some(at);
     }
 
-    /// The task was cancelled.
-    pub fn cancel(&mut self, at: DateTime<Utc>) {
+    /// The task was cancelled, because of this.
+    pub fn cancel(&mut self, why: &Failure, at: DateTime<Utc>) {
         self.status = TaskStatus::Cancelled;
-        self.error = Some(Failure::cancelled().to_string().into());
+        self.error = Some(why.to_string().into());
         self.finished_at = Some(at);
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     broker::{Delivery, Settlement},
     lifecycle::{KnownTask, TaskRow, TaskStatus},
-    outcome::ErrorClass,
+    outcome::{ErrorClass, Failure},
 };
 
 /// A task that is to be executed, and the right to do so.
@@ -136,7 +136,7 @@ impl Service {
             Course::Retry(error) => self.go_on(&request, id, error).await,
             Course::Surplus => self.surplus(id),
             Course::Cancel => {
-                let row = rows::cancelled(id, &request, self.parts.database.clock().now());
+                let row = rows::cancelled(id, &request, &Failure::cancelled(), self.parts.database.clock().now());
                 let settlement = self.commit(&request, row, Settlement::Ack).await;
                 settlement.map_or(Admission::Drop, Admission::Settle)
             }

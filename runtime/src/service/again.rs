@@ -3,7 +3,7 @@
 
 use event_driven::{
     message::{ShortText, Start, TaskRequest},
-    names::Attempt,
+    names::{Attempt, Priority},
 };
 use uuid::Uuid;
 
@@ -107,6 +107,8 @@ pub(super) fn request_of(row: &TaskRow) -> Option<TaskRequest> {
         reply_to: None,
         attempt: if retry { attempt.next() } else { attempt },
         start: Start::AtOnce,
+        priority: Priority::Normal,
+        unique_for: None,
         traceparent: None,
         tracestate: None,
     })

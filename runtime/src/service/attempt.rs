@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use event_driven::topology::DELIVERY_LIMIT;
+use event_driven::{names::Priority, topology::DELIVERY_LIMIT};
 use tokio::time::Instant;
 
 use super::{Service, admission::Task};
@@ -71,7 +71,7 @@ impl Service {
         row.component_digest = Some(component.digest.shared());
         attempt.component_digest.clone_from(&row.component_digest);
         let may_go_back = task.may_go_back && delivery.may_go_back();
-        let Some(slot) = self.slot(&component.program, may_go_back, task.until).await else {
+        let Some(slot) = self.slot(&component.program, task.request.priority, may_go_back, task.until).await else {
             return Attempted::Dropped;
         };
         if !self.still_stands(task).await {
@@ -140,12 +140,12 @@ impl Service {
     }
 
     /// Waits for a place, not for too long. `None`: the stop came, or another runtime may have one at once.
-    async fn slot(&self, program: &Program, may_go_back: bool, until: Instant) -> Option<Slot> {
+    async fn slot(&self, program: &Program, class: Priority, may_go_back: bool, until: Instant) -> Option<Slot> {
         // Who waits for a component that is at its limit must not keep the tasks of others from coming.
         let _parked = (!program.has_place()).then(|| self.load.park());
         let soon = Instant::now() + SLOT_PATIENCE;
         let until = if may_go_back { until.min(soon) } else { until.max(soon) };
-        tokio::time::timeout_at(until, self.parts.sandbox.slot(program)).await.ok().flatten()
+        tokio::time::timeout_at(until, self.parts.sandbox.slot(program, class)).await.ok().flatten()
     }
 
     /// Waits for the execution; if that takes long, its row says so meanwhile, and what the guest has written.

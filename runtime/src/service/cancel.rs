@@ -49,7 +49,7 @@ impl Service {
                     service.parts.sandbox.cancel(tasks);
                     last = began;
                     if tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY) {
-                        service.forget_old_cancels().await;
+                        service.forget_old_notes().await;
                         tidied = Some(began);
                     }
                 }
@@ -60,9 +60,12 @@ impl Service {
         }
     }
 
-    async fn forget_old_cancels(&self) {
+    async fn forget_old_notes(&self) {
         if let Ok(Err(error)) = timeout(PATIENCE, self.parts.database.forget_old_cancels()).await {
             tracing::debug!(%error, "old notes of what is to be cancelled stay for now: {error}");
+        }
+        if let Ok(Err(error)) = timeout(PATIENCE, self.parts.database.forget_old_kinds()).await {
+            tracing::debug!(%error, "old notes of what is the only one of its kind stay for now: {error}");
         }
     }
 

@@ -7,15 +7,21 @@ use std::{collections::VecDeque, sync::Weak, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use event_driven::{
-    message::{ShortText, Start, TaskRequest},
-    names::Attempt,
+    message::{Start, TaskRequest},
+    names::{Attempt, Priority},
 };
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Service, rows, submit::publish_task, waiting::patiently};
+use super::{
+    Service,
+    first::First,
+    rows,
+    submit::{new_id, publish_task},
+    waiting::patiently,
+};
 use crate::{
     broker::{Delivery, PublishError, Settlement},
     lifecycle::{Claim, DelayedTask, QueryError, TaskStatus},
@@ -33,44 +39,32 @@ const AT_ONCE: u64 = 4 * 1024 * 1024;
 /// How long the database may take for one step.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What becomes of a request that says when it is to be executed.
-pub(super) enum Postponed {
-    /// It is to be executed now.
-    No(TaskRequest),
-    /// It waits in the database; this becomes of its message.
-    Settle(Settlement),
-    /// Nothing is known to be committed.
-    Drop,
-}
-
 impl Service {
     /// Puts a request by whose time has not come.
-    pub(super) async fn postpone(&self, request: TaskRequest, delivery: &Delivery) -> Postponed {
-        let Some(due_at) = self.due_at(&request).filter(|_| request.attempt == Attempt::FIRST) else {
-            return Postponed::No(request);
-        };
+    pub(super) async fn postpone(&self, request: TaskRequest, delivery: &Delivery) -> First {
+        let Some(due_at) = self.due_at(&request) else { return First::GoOn(request) };
         // It has to be found again when it is published: by an id.
         let message_id = request.message_id.clone().unwrap_or_else(new_id);
         let id = rows::id_of_message(&request.producer_app, &message_id);
         let request = TaskRequest { message_id: Some(message_id), start: Start::AtOnce, ..request };
         let known = self.in_time(patiently(|| self.parts.lookups.state(id)), delivery).await;
-        let Some(known) = known else { return Postponed::Drop };
+        let Some(known) = known else { return First::Drop };
         let to_be_reopened = match known.map(|known| known.status) {
             None | Some(TaskStatus::Pending) => false,
             Some(TaskStatus::Failed) if !delivery.redelivered => true,
-            Some(_) => return Postponed::No(request),
+            Some(_) => return First::GoOn(request),
         };
         let put_by = self.in_time(patiently(|| self.put_by(id, &request, due_at, to_be_reopened)), delivery).await;
         match put_by {
             Some(Ok(())) => {
                 tracing::debug!(task.id = %id, "the task waits until {due_at}");
-                Postponed::Settle(Settlement::Ack)
+                First::Settle(Settlement::Ack)
             }
             Some(Err(reason)) => {
                 let row = rows::accepted(id, &request, self.parts.database.clock().now());
-                self.bury_unstorable(row, &reason).await.map_or(Postponed::Drop, Postponed::Settle)
+                self.bury_unstorable(row, &reason).await.map_or(First::Drop, First::Settle)
             }
-            None => Postponed::Drop,
+            None => First::Drop,
         }
     }
 
@@ -213,11 +207,6 @@ async fn answered<T>(asked: impl Future<Output = Result<T, QueryError>>) -> Resu
     }
 }
 
-/// A task that has none is known by its own.
-fn new_id() -> ShortText {
-    ShortText::new(Uuid::now_v7().to_string()).expect("a UUID is a short text")
-}
-
 fn message(id: Uuid, request: &TaskRequest, due_at: DateTime<Utc>) -> DelayedTask {
     DelayedTask {
         id_task: id,
@@ -232,6 +221,7 @@ fn message(id: Uuid, request: &TaskRequest, due_at: DateTime<Utc>) -> DelayedTas
         reply_to: request.reply_to.as_ref().map(ToString::to_string),
         traceparent: request.traceparent.clone(),
         tracestate: request.tracestate.clone(),
+        priority: (request.priority != Priority::Normal).then(|| request.priority.to_string()),
     }
 }
 
@@ -246,6 +236,9 @@ fn request_of(message: &DelayedTask) -> Option<TaskRequest> {
         reply_to: message.reply_to.as_deref().map(str::parse).transpose().ok()?,
         attempt: Attempt::FIRST,
         start: Start::AtOnce,
+        // The queue of all is as good as any for what a hand in the table has written.
+        priority: message.priority.as_deref().and_then(|priority| priority.parse().ok()).unwrap_or_default(),
+        unique_for: None,
         traceparent: message.traceparent.clone(),
         tracestate: message.tracestate.clone(),
     })

@@ -5,10 +5,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use event_driven::names::Priority;
+
+use crate::class::PerClass;
+
 /// Counts the tasks' deliveries of one service.
 #[derive(Debug, Default)]
 pub(super) struct Load {
-    held: AtomicU64,
+    held: PerClass<AtomicU64>,
     bytes: AtomicU64,
     ended: AtomicU64,
     parked: AtomicU64,
@@ -18,7 +22,7 @@ pub(super) struct Load {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     /// Deliveries that are unsettled.
-    pub(super) held: u64,
+    pub(super) held: PerClass<u64>,
     /// Bytes of their bodies.
     pub(super) bytes: u64,
     /// Deliveries that came to an end since the start.
@@ -41,15 +45,16 @@ impl Drop for Parked {
 #[derive(Debug)]
 pub(super) struct Held {
     load: Arc<Load>,
+    class: Priority,
     bytes: u64,
 }
 
 impl Load {
-    pub(super) fn hold(self: &Arc<Self>, body: &[u8]) -> Held {
+    pub(super) fn hold(self: &Arc<Self>, class: Priority, body: &[u8]) -> Held {
         let bytes = body.len() as u64;
-        self.held.fetch_add(1, Relaxed);
+        self.held.get(class).fetch_add(1, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
-        Held { load: Arc::clone(self), bytes }
+        Held { load: Arc::clone(self), class, bytes }
     }
 
     pub(super) fn park(self: &Arc<Self>) -> Parked {
@@ -59,11 +64,18 @@ impl Load {
 
     pub(super) fn seen(&self) -> Seen {
         Seen {
-            held: self.held.load(Relaxed),
+            held: PerClass::of(|class| self.held.get(class).load(Relaxed)),
             bytes: self.bytes.load(Relaxed),
             ended: self.ended.load(Relaxed),
             parked: self.parked.load(Relaxed),
         }
+    }
+}
+
+impl Seen {
+    /// Deliveries that are unsettled, of all classes.
+    pub(super) fn held(&self) -> u64 {
+        self.held.high + self.held.normal + self.held.low
     }
 }
 
@@ -76,7 +88,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.load.held.fetch_sub(1, Relaxed);
+        self.load.held.get(self.class).fetch_sub(1, Relaxed);
         self.load.bytes.fetch_sub(self.bytes, Relaxed);
     }
 }

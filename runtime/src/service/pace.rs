@@ -5,12 +5,17 @@
 //! whose tasks are short soon has the whole of `broker.prefetch`; one whose tasks take minutes has little more than it
 //! executes. The bodies that it holds stay within `broker.memory`, as far as their mean tells.
 
-use std::{collections::VecDeque, num::NonZeroU16, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    num::NonZeroU16,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use event_driven::client::Prefetch;
+use event_driven::{client::Prefetch, names::Priority};
 
-use super::{Service, load::Seen};
-use crate::broker::Deliveries;
+use super::{Service, load::Seen, shares::Shares};
+use crate::broker::Queue;
 
 /// How often it is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -70,12 +75,12 @@ impl Pace {
         self.ended = seen.ended;
         self.recent.pop_front();
         self.recent.push_back(ended);
-        if let Some(mean) = seen.bytes.checked_div(seen.held) {
+        if let Some(mean) = seen.bytes.checked_div(seen.held()) {
             self.mean_body = mean;
         }
         let affordable = self.memory.checked_div(self.mean_body).unwrap_or(u64::MAX).clamp(1, self.most);
         let wanted = (self.wanted() + seen.parked).min(affordable);
-        let used_up = seen.held >= self.now - self.now / 4 || ended >= self.now;
+        let used_up = seen.held() >= self.now - self.now / 4 || ended >= self.now;
         if affordable < self.now - self.now / 8 {
             self.becomes(affordable);
         } else if wanted >= self.now - self.now / 4 {
@@ -114,20 +119,17 @@ fn reserve(slots: u64) -> u64 {
 }
 
 impl Service {
-    /// Takes tasks until they are no longer consumed, and holds as many as the pace says.
-    pub(super) async fn consume_tasks(self: Arc<Self>, tasks: Deliveries) {
-        let keep_pace = tasks.prefetch().map(|prefetch| self.clone().keep_pace(prefetch));
-        let consume = self.consume(tasks, Self::process_task);
-        // Looking at the pace can be dropped without loss.
-        match keep_pace {
-            None => consume.await,
-            Some(keep_pace) => tokio::select! { () = consume => {}, () = keep_pace => {} },
+    /// Begins to take tasks of all classes, until they are no longer consumed, and to hold as many of each as the pace says.
+    pub(super) fn consume_tasks(self: &Arc<Self>) {
+        let (first, mut prefetches) = (Shares::new(self.pace().now).now(), Vec::new());
+        for class in Priority::ALL {
+            let tasks = self.parts.broker.consume_from(Queue::of_tasks(class), prefetch(*first.get(class)));
+            prefetches.extend(tasks.prefetch().map(|prefetch| (class, prefetch)));
+            self.deliveries.spawn(self.clone().consume(tasks, Self::process_task));
         }
-    }
-
-    /// The prefetch to begin with.
-    pub(super) fn first_prefetch(&self) -> NonZeroU16 {
-        NonZeroU16::new(self.pace().now()).unwrap_or(NonZeroU16::MIN)
+        if !prefetches.is_empty() {
+            self.background.spawn(Self::keep_pace(Arc::downgrade(self), prefetches));
+        }
     }
 
     fn pace(&self) -> Pace {
@@ -135,27 +137,43 @@ impl Service {
         Pace::new(config.sandbox.concurrency, config.broker.prefetch, config.broker.memory.as_u64())
     }
 
-    /// Sets the prefetch at each tick, for ever.
-    async fn keep_pace(self: Arc<Self>, prefetch: Prefetch) {
-        let mut pace = self.pace();
+    /// Sets the prefetches at each tick, until a stop.
+    async fn keep_pace(service: Weak<Self>, prefetches: Vec<(Priority, Prefetch)>) {
+        let Some(mut pace) = service.upgrade().map(|service| service.pace()) else { return };
+        let mut shares = Shares::new(pace.now);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let (before, now) = (prefetch.get(), pace.tick(self.load.seen()));
-            if before != now {
-                tracing::debug!(before, now, "the prefetch follows the work");
-                prefetch.set(now);
+        while let Some(service) = service.upgrade().filter(|service| !service.is_stopping()) {
+            let seen = service.load.seen();
+            drop(service);
+            let now = shares.tick(pace.tick(seen).into(), seen.held);
+            for (class, prefetch_of) in &prefetches {
+                let (before, now) = (prefetch_of.get(), prefetch(*now.get(*class)).get());
+                if before != now {
+                    tracing::debug!(before, now, %class, "the prefetch follows the work");
+                    prefetch_of.set(now);
+                }
             }
+            ticks.tick().await;
         }
     }
+}
+
+/// Within what AMQP allows.
+fn prefetch(of: u64) -> NonZeroU16 {
+    NonZeroU16::new(u16::try_from(of).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::PerClass;
 
     const MEMORY: u64 = 256 << 20;
+
+    fn normal(held: u64) -> PerClass<u64> {
+        PerClass { normal: held, ..PerClass::default() }
+    }
 
     /// A runtime with a queue that never empties: all that it may hold, it holds; so many end in each tick.
     struct Busy {
@@ -173,7 +191,7 @@ mod tests {
             for _ in 0..count {
                 let held = u64::from(self.pace.now());
                 self.ended += ended_in_each(held);
-                self.pace.tick(Seen { held, bytes: held * self.body, ended: self.ended, parked: 0 });
+                self.pace.tick(Seen { held: normal(held), bytes: held * self.body, ended: self.ended, parked: 0 });
             }
             self.pace.now()
         }
@@ -236,7 +254,7 @@ mod tests {
         let mut pace = Pace::new(4, 1000, MEMORY);
         let least = u64::from(pace.now());
         for ended in [1, 1, 1] {
-            pace.tick(Seen { held: u64::from(pace.now()), bytes: 80, ended, parked: 50 });
+            pace.tick(Seen { held: normal(pace.now().into()), bytes: 80, ended, parked: 50 });
         }
         assert!(u64::from(pace.now()) >= least + 50, "{}", pace.now());
     }
@@ -245,7 +263,7 @@ mod tests {
     fn what_is_not_used_up_does_not_grow() {
         let mut pace = Pace::new(256, 1000, MEMORY);
         for n in 0..100 {
-            pace.tick(Seen { held: 3, bytes: 240, ended: n * 20, parked: 0 });
+            pace.tick(Seen { held: normal(3), bytes: 240, ended: n * 20, parked: 0 });
         }
         assert_eq!(pace.now(), 64);
     }

@@ -40,10 +40,10 @@ pub(super) fn exhausted(id: Uuid, request: &TaskRequest, error: &str, now: DateT
     row
 }
 
-/// The row of a task that was cancelled before its message came.
-pub(super) fn cancelled(id: Uuid, request: &TaskRequest, now: DateTime<Utc>) -> TaskRow {
+/// The row of a task that is not executed, because of this.
+pub(super) fn cancelled(id: Uuid, request: &TaskRequest, why: &Failure, now: DateTime<Utc>) -> TaskRow {
     let mut row = accepted(id, request, now);
-    row.cancel(now);
+    row.cancel(why, now);
     row
 }
 
@@ -105,7 +105,7 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
             // Nobody's: the next one need not wait until this runtime is known to be gone.
             row.runtime_id = None;
         }
-        Verdict::Cancel => row.cancel(now),
+        Verdict::Cancel => row.cancel(&Failure::cancelled(), now),
     }
     row
 }

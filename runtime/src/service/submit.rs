@@ -4,8 +4,11 @@
 use std::time::Duration;
 
 use event_driven::{
-    message::{EventMessage, HeaderError, JsonText, ShortText, ShortTextError, Start, TaskRequest},
-    names::{Attempt, TaskName},
+    message::{
+        Encoded, EventMessage, HeaderError, JsonText, ShortText, ShortTextError, Start, TaskRequest, UniqueFor,
+        moved_properties,
+    },
+    names::{Attempt, Priority, TaskName},
 };
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -35,6 +38,10 @@ pub struct Submission {
     pub routing_key: Option<String>,
     /// When it is to be executed.
     pub start: Start,
+    /// How much of a hurry it is in. Not normal only without a `routing_key`, which leads to a queue of its own.
+    pub priority: Priority,
+    /// For how long no other task like it is to be executed.
+    pub unique_for: Option<UniqueFor>,
 }
 
 /// Why a task was not accepted.
@@ -124,12 +131,12 @@ impl Service {
         if !payload.is_object() {
             return Err(SubmitError::Malformed("payload is no JSON object".to_owned()));
         }
-        let message_id = short("message_id", event.message_id, new_id)?;
+        let message_id = short("message_id", event.message_id, new_text)?;
         let message = EventMessage {
             routing_key: short("routing_key", Some(event.routing_key), String::new)?.to_string(),
             payload,
             producer_app: short("producer_app", event.producer_app, || self.parts.config.service.name.clone())?,
-            correlation_id: short("correlation_id", event.correlation_id, new_id)?,
+            correlation_id: short("correlation_id", event.correlation_id, new_text)?,
             message_id: Some(message_id.clone()),
             headers: serde_json::Map::new(),
         };
@@ -163,18 +170,24 @@ impl Service {
 
     fn request_of(&self, submission: Submission) -> Result<(TaskRequest, ShortText), SubmitError> {
         let task_name: TaskName = submission.task_name.parse().map_err(|error| wrong("task_name", error))?;
-        let message_id = short("message_id", submission.message_id, new_id)?;
+        let key = submission.priority.routing_key();
+        if key.is_some() && submission.routing_key.is_some() {
+            return Err(wrong("priority", "stands beside routing_key, which leads to a queue of its own: one of them"));
+        }
+        let key = || key.map_or_else(|| format!("routing.task.run.{task_name}"), str::to_owned);
+        let message_id = short("message_id", submission.message_id, new_text)?;
         let request = TaskRequest {
-            routing_key: short("routing_key", submission.routing_key, || format!("routing.task.run.{task_name}"))?
-                .to_string(),
+            routing_key: short("routing_key", submission.routing_key, key)?.to_string(),
             task_name,
             payload: JsonText::new(submission.payload.get()).map_err(|error| wrong("payload", error))?,
             producer_app: short("producer_app", submission.producer_app, || self.parts.config.service.name.clone())?,
-            correlation_id: short("correlation_id", submission.correlation_id, new_id)?,
+            correlation_id: short("correlation_id", submission.correlation_id, new_text)?,
             message_id: Some(message_id.clone()),
             reply_to: None,
             attempt: Attempt::FIRST,
             start: submission.start,
+            priority: submission.priority,
+            unique_for: submission.unique_for,
             traceparent: None,
             tracestate: None,
         };
@@ -192,14 +205,25 @@ impl Service {
     }
 }
 
-fn new_id() -> String {
+fn new_text() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// The message of a task.
+/// An id for what was given none.
+pub(super) fn new_id() -> ShortText {
+    ShortText::new(new_text()).expect("a UUID is a short text")
+}
+
+/// The message of a task, to the queue of its class.
 pub(super) fn publish_task(request: &TaskRequest) -> Publish {
-    let encoded = request.encode();
-    Publish { target: Target::Task(request.routing_key.clone()), properties: encoded.properties, body: encoded.body }
+    let Encoded { properties, body } = request.encode();
+    match request.priority {
+        Priority::Normal => Publish { target: Target::Task(request.routing_key.clone()), properties, body },
+        class @ (Priority::High | Priority::Low) => {
+            let properties = moved_properties(&properties, &request.routing_key);
+            Publish { target: Target::Class(class), properties, body }
+        }
+    }
 }
 
 /// A text that was given or is made up.

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use event_driven::names::Priority;
 use serde_json::Value;
 use uuid::Uuid;
 use warren::{
@@ -68,7 +69,7 @@ pub(super) async fn execute(sandbox: &Sandbox, program: Arc<Program>, attack: Va
         correlation_id: "c".into(),
         producer_app: "p".into(),
     };
-    let slot = sandbox.slot(&program).await.expect("the sandbox is not stopped");
+    let slot = sandbox.slot(&program, Priority::Normal).await.expect("the sandbox is not stopped");
     Attacked(sandbox.execute(slot, program, Call { info, payload: attack.to_string() }).await)
 }
 

@@ -14,12 +14,17 @@ use super::{
     super::{InProcessLimits, PublishError, Queue, Settlement},
     DeadLetter, Message,
 };
+use crate::class::share;
+
+const QUEUES: [Queue; 4] = [Queue::HighTasks, Queue::Tasks, Queue::LowTasks, Queue::EventStore];
 
 /// All queues.
 #[derive(Debug)]
 pub(super) struct Queues {
     limits: InProcessLimits,
+    high: Store,
     tasks: Store,
+    low: Store,
     events: Store,
     /// The number of the next delivery.
     next: u64,
@@ -44,7 +49,8 @@ impl Store {
 
 impl Queues {
     pub(super) fn new(limits: InProcessLimits) -> Self {
-        Self { limits, tasks: Store::default(), events: Store::default(), next: 1 }
+        let [high, tasks, low, events] = Default::default();
+        Self { limits, high, tasks, low, events, next: 1 }
     }
 
     pub(super) fn publish(&mut self, queue: Queue, message: Message) -> Result<(), PublishError> {
@@ -59,7 +65,7 @@ impl Queues {
 
     /// The next message and the number of its delivery, if the prefetch has room.
     pub(super) fn deliver(&mut self, queue: Queue) -> Option<(u64, Message)> {
-        let (number, prefetch) = (self.next, usize::from(self.limits.prefetch.get()));
+        let (number, prefetch) = (self.next, self.prefetch(queue));
         let store = self.store(queue);
         if store.unsettled.len() >= prefetch {
             return None;
@@ -78,7 +84,7 @@ impl Queues {
     /// When the first retry comes back. `None` while the prefetch has no room for it: then a settlement comes first.
     pub(super) fn next_retry(&self, queue: Queue) -> Option<Instant> {
         let store = self.peek(queue);
-        if store.unsettled.len() >= usize::from(self.limits.prefetch.get()) {
+        if store.unsettled.len() >= self.prefetch(queue) {
             return None;
         }
         store.waiting.first_key_value().map(|((at, _), _)| *at)
@@ -88,8 +94,8 @@ impl Queues {
         let Some(message) = self.store(queue).unsettled.remove(&number) else { return };
         match settlement {
             Settlement::Ack => {}
-            Settlement::Retry { attempt, error } if queue == Queue::Tasks && self.limits.retries > 0 => {
-                self.retry(message, *attempt, error);
+            Settlement::Retry { attempt, error } if queue != Queue::EventStore && self.limits.retries > 0 => {
+                self.retry(queue, message, *attempt, error);
             }
             Settlement::Retry { .. } if queue == Queue::EventStore => self.release(queue, message),
             Settlement::Retry { error, .. } | Settlement::DeadLetter { error } => {
@@ -99,17 +105,25 @@ impl Queues {
         }
     }
 
+    /// Most that may be unsettled of this queue.
+    fn prefetch(&self, queue: Queue) -> usize {
+        let most = u64::from(self.limits.prefetch.get());
+        let has_backlog = |class| !self.peek(Queue::of_tasks(class)).ready.is_empty();
+        let prefetch = queue.class().map_or(most, |class| share(class, most, has_backlog));
+        usize::try_from(prefetch).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn is_delivered(&self, queue: Queue, number: u64) -> bool {
         self.peek(queue).unsettled.contains_key(&number)
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        self.tasks.unsettled.is_empty() && self.events.unsettled.is_empty()
+        QUEUES.iter().all(|queue| self.peek(*queue).unsettled.is_empty())
     }
 
     /// All that is unsettled is ready again, in its old order.
     pub(super) fn give_back(&mut self) {
-        for queue in [Queue::Tasks, Queue::EventStore] {
+        for queue in QUEUES {
             while let Some((_, message)) = self.store(queue).unsettled.pop_last() {
                 self.release(queue, message);
             }
@@ -135,7 +149,7 @@ impl Queues {
         }
     }
 
-    fn retry(&mut self, message: Message, attempt: Attempt, error: &str) {
+    fn retry(&mut self, queue: Queue, message: Message, attempt: Attempt, error: &str) {
         let last = Attempt::new(self.limits.retries.saturating_sub(1));
         let failed = attempt.previous().unwrap_or(Attempt::FIRST).min(last);
         let delay = failed.delay(self.limits.retry_delay).min(event_driven::topology::MAX_RETRY_DELAY);
@@ -143,7 +157,7 @@ impl Queues {
         let copy = Message::new(message.routing_key, properties, message.body);
         let number = self.next;
         self.next += 1;
-        self.tasks.waiting.insert((Instant::now() + delay, number), copy);
+        self.store(queue).waiting.insert((Instant::now() + delay, number), copy);
     }
 
     fn release(&mut self, queue: Queue, mut message: Message) {
@@ -163,14 +177,18 @@ impl Queues {
 
     fn store(&mut self, queue: Queue) -> &mut Store {
         match queue {
+            Queue::HighTasks => &mut self.high,
             Queue::Tasks => &mut self.tasks,
+            Queue::LowTasks => &mut self.low,
             Queue::EventStore => &mut self.events,
         }
     }
 
     fn peek(&self, queue: Queue) -> &Store {
         match queue {
+            Queue::HighTasks => &self.high,
             Queue::Tasks => &self.tasks,
+            Queue::LowTasks => &self.low,
             Queue::EventStore => &self.events,
         }
     }

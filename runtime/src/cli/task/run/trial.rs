@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
+use event_driven::names::Priority;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ pub(super) async fn run(
         // What is being compiled is given up.
         () = &mut stop => return Ok(None),
     };
-    let slot = local.sandbox.slot(&program).await.context("the sandbox has no place for a guest")?;
+    let slot = local.sandbox.slot(&program, Priority::Normal).await.context("the sandbox has no place for a guest")?;
     let (listener, mut written) = mpsc::unbounded_channel();
     let mut running = local.sandbox.execute_heard(slot, program, call(config, input), listener);
     let mut log = Log { live, ..Log::default() };
