@@ -10,7 +10,8 @@ step() { printf '\n== %s\n' "$*"; }
 
 step "Building the components and warren (the first time this takes some minutes)"
 tasks-wasm/build.sh
-cargo build --quiet --locked -p warren
+# as `make test` does, with an example beside it: another selection would have other features, and compile 500 crates once more
+cargo build --quiet --locked --workspace --all-features --bin warren --example burn_down
 target_dir=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 warren=$target_dir/debug/warren
 folder=$(mktemp -d "$target_dir/demo.XXXXXX")

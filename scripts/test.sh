@@ -82,7 +82,7 @@ fi
 
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --all-features --locked
+  cargo nextest run --workspace --all-features --locked --no-fail-fast
 else
   echo "cargo-nextest is not installed; running the same tests with cargo test"
   cargo test --workspace --all-features --locked --lib --bins --tests
