@@ -79,7 +79,10 @@ async fn one_of_a_kind_is_executed_and_the_others_are_cancelled_and_answered() {
         assert_eq!(stack.database.attempts_of(task.id).await.unwrap().len(), 0);
     }
     let answers = publisher.take("answers", 40).await;
-    let statuses: Vec<_> = answers.iter().map(|answer| header(&answer.properties, event_driven::message::STATUS_HEADER).unwrap()).collect();
+    let statuses: Vec<_> = answers
+        .iter()
+        .map(|answer| header(&answer.properties, event_driven::message::STATUS_HEADER).unwrap())
+        .collect();
     assert_eq!(statuses.iter().filter(|status| *status == "COMPLETED").count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| *status == "CANCELLED").count(), 39, "{statuses:?}");
 }

@@ -1,7 +1,7 @@
 //! How many of each class of tasks this runtime should hold. Pure: it is told the whole and what is held at each tick.
 //!
 //! A class that holds nearly all that it may has a backlog, and shares the whole with the others that have one. One without a
-//! backlog keeps the part that it would have if all had one, so that what comes next of it is begun at once; normal, which is
+//! backlog keeps no more than the part that it would have if all had one, so that what comes next of it is begun at once; normal, which is
 //! what most services use alone, keeps all while no other class has a backlog.
 
 use event_driven::names::Priority;
@@ -42,9 +42,11 @@ impl Shares {
         });
         self.now = PerClass::of(|class| {
             let (part, now) = (part(class, whole, backlog), *self.now.get(class));
-            match part >= now || *too_much_for.get(class) >= LOWER_AFTER {
-                true => part,
-                false => now.min(whole),
+            match part > now {
+                // Who does not use what it has needs no more.
+                true if *backlog.get(class) => part,
+                false if *too_much_for.get(class) >= LOWER_AFTER => part,
+                true | false => now.min(whole),
             }
         });
         self.too_much_for = too_much_for;
@@ -90,6 +92,9 @@ mod tests {
         assert_eq!(shares.now(), held(761, 1000, 47));
         assert_eq!(ticks(&mut shares, 100, false, true, false), held(761, 1000, 47));
         assert_eq!(ticks(&mut shares, 100, false, false, false), held(761, 1000, 47));
+        let mut grows = Shares::new(5);
+        assert_eq!(ticks(&mut grows, 100, false, true, false), held(3, 1000, 2));
+        assert_eq!(ticks(&mut grows, 1, true, true, false), held(800, 1000, 2));
     }
 
     #[test]
