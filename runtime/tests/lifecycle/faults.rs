@@ -27,7 +27,7 @@ async fn ride_out(db: &Database, fault: impl AsyncFnOnce(), repair: impl AsyncFn
     green(&recorder).await;
     assert_eq!(db.list_tasks(&TaskFilter::default(), 1_000, None).await.unwrap().len(), 200);
     assert_eq!(db.list_events(&EventFilter::default(), 1_000, None).await.unwrap().len(), 199);
-    assert!(recorder.stop(Duration::from_secs(10)).await);
+    assert!(recorder.stop(Duration::from_secs(60)).await);
 }
 
 async fn run(db: &impl ConnectionTrait, statement: &str) {
