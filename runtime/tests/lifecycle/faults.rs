@@ -108,7 +108,7 @@ async fn an_outage_does_not_use_up_the_tries_of_an_error_that_may_be_the_rows() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_takes_no_more_connections() {
     let mut test = TestDatabase::of_a_role().await;
-    test.config.connect_timeout = Duration::from_millis(500);
+    test.config.connect_timeout = Duration::from_secs(3);
     let db = test.connect().await;
     let fault = async || {
         test.on_server("ALTER ROLE ROLE_NAME CONNECTION LIMIT 0").await;
