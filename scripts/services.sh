@@ -15,11 +15,11 @@ say() { echo "services: $*" >&2; }
 # Whether something listens: `listens HOST PORT`.
 listens() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 
-# Waits until something listens on 127.0.0.1, at most 60 s: `wait_for PORT NAME`.
+# Waits until something listens on 127.0.0.1, at most 180 s: `wait_for PORT NAME`.
 wait_for() {
-  local deadline=$((SECONDS + 60))
+  local deadline=$((SECONDS + 180))
   until listens 127.0.0.1 "$1"; do
-    [ $SECONDS -lt $deadline ] || { say "$2 does not answer on port $1 after 60 s"; return 1; }
+    [ $SECONDS -lt $deadline ] || { say "$2 does not answer on port $1 after 180 s"; return 1; }
     sleep 0.2
   done
 }

@@ -103,7 +103,7 @@ call() {
   shift 4
   printf '%-6s %-18s %s\n' "$method" "$path" "${1:-}"
   [ $# = 0 ] || set -- --header 'content-type: application/json' --data "$1"
-  status=$(curl --silent --show-error --noproxy '*' --max-time 30 --request "$method" \
+  status=$(curl --silent --show-error --noproxy '*' --max-time 120 --request "$method" \
     --header "x-correlation-id: $correlation_id" --output "$folder/answer" --write-out '%{http_code}' \
     ${1+"$@"} "$users$path")
   printf '   %s  %s\n' "$status" "$(cat "$folder/answer")"
@@ -202,7 +202,7 @@ all=$(keys)
 step "The payloads, as warren gives them over HTTP; no password stands anywhere"
 warren_url=$(address_in "$folder/warren.log")
 for id in $(sed -n 's/^ *"id_event_store": "\(.*\)",*$/\1/p' "$folder/events.json"); do
-  curl --silent --show-error --fail --noproxy '*' --max-time 30 "$warren_url/v1/events/$id" >>"$folder/stored.json"
+  curl --silent --show-error --fail --noproxy '*' --max-time 120 "$warren_url/v1/events/$id" >>"$folder/stored.json"
   echo >>"$folder/stored.json"
 done
 sed 's/.*"routing_key":"\([^"]*\)".*"payload":\({[^}]*}\).*/\1  \2/' "$folder/stored.json"

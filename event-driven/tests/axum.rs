@@ -88,7 +88,8 @@ async fn tell(publisher: Publisher) -> impl IntoResponse {
 }
 
 async fn publisher(url: &str) -> Publisher {
-    let settings = ClientSettings::new(Service::new("user_service").unwrap(), url.parse().unwrap());
+    let mut settings = ClientSettings::new(Service::new("user_service").unwrap(), url.parse().unwrap());
+    settings.connect_timeout = std::time::Duration::from_secs(30);
     Publisher::new(&Client::connect(settings).await.unwrap())
 }
 

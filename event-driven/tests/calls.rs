@@ -230,7 +230,7 @@ async fn a_result_that_can_not_be_written_is_not_computed_again() {
 async fn a_task_that_waits_too_long_expires_into_the_dead_letters() {
     let vhost = Vhost::create();
     let (serving, publisher) = shop(&vhost).await;
-    assert!(serving.close(Duration::from_secs(5)).await);
+    assert!(serving.close(Duration::from_secs(60)).await);
     let task = publisher.task("process_order", &json!({ "price": 4 })).route(&route());
     task.expiration(Duration::from_millis(1)).message_id("m-1").await.unwrap();
     let (_connection, channel) = channel(&vhost).await;

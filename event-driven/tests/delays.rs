@@ -23,7 +23,11 @@ use service::{channel, client, depth, settings, take, within};
 use tokio::sync::mpsc;
 use vhost::Vhost;
 
+/// Short, where nothing has to be done meanwhile.
 const DELAY: Duration = Duration::from_millis(700);
+
+/// Long enough that other things are done meanwhile.
+const LONG_DELAY: Duration = Duration::from_secs(4);
 
 fn route() -> TaskRoute {
     TaskRoute { action: Action::new("process").unwrap(), entity: Entity::new("order").unwrap() }
@@ -41,11 +45,11 @@ async fn a_service_gets_it_after_its_delay() {
     serving.serve_task("process", "order", handler).await.unwrap();
     let publisher = Publisher::new(&client("shop", &vhost).await);
     let published = Instant::now();
-    publisher.task("t", &json!("late")).route(&route()).delay(DELAY).await.unwrap();
+    publisher.task("t", &json!("late")).route(&route()).delay(LONG_DELAY).await.unwrap();
     publisher.task("t", &json!("now")).route(&route()).await.unwrap();
     assert_eq!(within(comes.recv()).await.unwrap().0, "now");
     let (payload, at, key, attempt) = within(comes.recv()).await.unwrap();
-    assert!(at - published >= DELAY, "{:?}", at - published);
+    assert!(at - published >= LONG_DELAY, "{:?}", at - published);
     assert_eq!((payload, key.as_str(), attempt), (json!("late"), "routing.task.process.order", 0));
     // A call that is delayed waits for both.
     let called = Instant::now();
@@ -60,9 +64,9 @@ async fn warren_gets_it_though_no_queue_is_bound_to_its_key() {
     let plan = topology::plan(&settings.topology);
     let warren = Client::connect_with(settings, plan).await.unwrap();
     let publisher = Publisher::new(&warren);
-    publisher.task("resize_image", &json!({})).message_id("m").delay(DELAY).await.unwrap();
     let (_connection, channel) = channel(&vhost).await;
-    assert_eq!(depth(&channel, "delay.700.routing.task.run.resize_image").await, 1);
+    publisher.task("resize_image", &json!({})).message_id("m").delay(LONG_DELAY).await.unwrap();
+    assert_eq!(depth(&channel, "delay.4000.routing.task.run.resize_image").await, 1);
     let task = take(&channel, "tasks", 1).await.remove(0);
     assert_eq!(task.routing_key.as_str(), "routing.task.run.resize_image");
     assert_eq!(task.properties.message_id(), &Some("m".into()));

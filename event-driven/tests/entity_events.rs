@@ -103,7 +103,7 @@ fn inbox<T>() -> (Inbox<T>, UnboundedReceiver<(String, T)>) {
 }
 
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("in time")
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("in time")
 }
 
 async fn next<T>(receiver: &mut UnboundedReceiver<(String, T)>) -> (String, T) {
@@ -111,7 +111,8 @@ async fn next<T>(receiver: &mut UnboundedReceiver<(String, T)>) -> (String, T) {
 }
 
 async fn client(vhost: &Vhost) -> Client {
-    let settings = ClientSettings::new(Service::new("billing").unwrap(), vhost.address());
+    let mut settings = ClientSettings::new(Service::new("billing").unwrap(), vhost.address());
+    settings.connect_timeout = Duration::from_secs(30);
     Client::connect(settings).await.unwrap()
 }
 
@@ -152,7 +153,7 @@ async fn each_event_reaches_who_subscribed_to_its_type() {
         assert_eq!(client.depth(&subscription.queue()).await.unwrap(), 0, "{event_type}");
         assert_eq!(client.depth(&subscription.dead_queue()).await.unwrap(), 0, "{event_type}");
     }
-    assert!(in_time(client.close(Duration::from_secs(5))).await);
+    assert!(in_time(client.close(Duration::from_secs(60))).await);
 }
 
 /// Borrows the delivery while it waits.

@@ -64,7 +64,7 @@ async fn a_queue_that_does_not_confirm_holds_up_no_other() {
     }
     let took = began.elapsed();
     eprintln!("a thousand messages beside a queue that does not confirm: {took:?}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(took < Duration::from_secs(25), "{took:?}");
     assert!(!waiting.is_finished());
     drop(hung);
     for published in within(waiting).await.unwrap() {
@@ -93,7 +93,7 @@ async fn what_is_answered_of_a_round_is_told_while_the_rest_waits() {
     }
     for (queue, published) in others {
         let published =
-            tokio::time::timeout(Duration::from_secs(10), published).await.expect("it is answered").unwrap();
+            tokio::time::timeout(Duration::from_secs(25), published).await.expect("it is answered").unwrap();
         match published {
             Ok(()) => assert_eq!(queue, "q"),
             Err(error) => {

@@ -38,6 +38,7 @@ fn key(event_type: EventType) -> EventKey {
 fn settings(service: &str, vhost: &Vhost) -> ClientSettings {
     let mut settings = ClientSettings::new(service.parse().unwrap(), vhost.address());
     settings.topology.retry_delay = Duration::from_millis(20);
+    settings.connect_timeout = Duration::from_secs(30);
     settings
 }
 

@@ -33,7 +33,10 @@ struct Billing {
 
 impl Billing {
     async fn at(node: &Node) -> Self {
-        let client = within(Client::connect(settings("billing", &node.url()))).await.unwrap();
+        let mut settings = settings("billing", &node.url());
+        // Longer than the commands take for which it waits.
+        (settings.publisher.timeout, settings.publisher.patience) = (2 * LONG, 2 * LONG);
+        let client = within(Client::connect(settings)).await.unwrap();
         let user = key(EventType::Create, "user");
         let subscription = Subscription { event: user.clone(), service: client.settings().service.clone() };
         client.declare(&topology::subscription(&subscription, &client.settings().topology)).await.unwrap();

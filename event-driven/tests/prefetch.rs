@@ -55,8 +55,11 @@ fn id(delivery: &RawDelivery) -> u32 {
     std::str::from_utf8(&delivery.body).unwrap().parse().unwrap()
 }
 
-/// Takes what comes until there is nothing more for a while: the one place where time must pass.
-async fn until_quiet(deliveries: &mut Deliveries, held: &mut Vec<RawDelivery>) {
+/// Takes what comes until so many are held and there is nothing more for a while: the one place where time must pass.
+async fn until_quiet(deliveries: &mut Deliveries, held: &mut Vec<RawDelivery>, holds: usize) {
+    while held.len() < holds {
+        held.push(within(deliveries.recv()).await.unwrap());
+    }
     while let Ok(delivery) = tokio::time::timeout(Duration::from_millis(300), deliveries.recv()).await {
         held.push(delivery.unwrap());
     }
@@ -115,13 +118,13 @@ async fn as_many_are_held_as_is_wanted_at_that_moment() {
         publish(&client, 0..400).await;
         for (wanted, holds) in [(6, 6), (60, 60), (MOST, 200), (12, 200)] {
             prefetch.set(wanted);
-            until_quiet(&mut deliveries, &mut held).await;
+            until_quiet(&mut deliveries, &mut held, holds).await;
             assert_eq!(held.len(), holds, "{queue_type} {wanted}");
         }
         // What is there stays, and nothing comes before enough of it is settled.
         for (keeps, holds) in [(12, 12), (6, 12), (0, 12)] {
             held.drain(keeps..).for_each(|delivery| delivery.settle(Settlement::Ack));
-            until_quiet(&mut deliveries, &mut held).await;
+            until_quiet(&mut deliveries, &mut held, holds).await;
             assert_eq!(held.len(), holds, "{queue_type}, {keeps} were kept");
         }
         assert!(held.iter().all(|delivery| !delivery.redelivered));
@@ -156,10 +159,10 @@ async fn links_cut_while_it_changes_lose_nothing() {
     within(health.wait_for(|health| *health == Health::Connected)).await.unwrap();
     // What comes twice, since its ack was cut off.
     let (_connection, channel) = channel(&vhost).await;
-    let mut again = Vec::new();
     loop {
-        until_quiet(&mut deliveries, &mut again).await;
-        again.drain(..).for_each(|delivery| delivery.settle(Settlement::Ack));
+        while let Ok(again) = tokio::time::timeout(Duration::from_secs(2), deliveries.recv()).await {
+            again.unwrap().settle(Settlement::Ack);
+        }
         if depth(&channel, "q").await == 0 {
             break;
         }

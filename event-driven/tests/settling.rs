@@ -101,7 +101,7 @@ async fn nothing_leaves_its_queue_unsettled(queue_type: QueueType) {
     let (prefetch, (_connection, channel)) = (deliveries.prefetch(), channel(&vhost).await);
     let (mut decisions, mut held, mut cuts) = (Decisions::default(), Vec::new(), 0);
     loop {
-        let patience = Duration::from_millis(if held.is_empty() { 500 } else { 20 });
+        let patience = Duration::from_millis(if held.is_empty() { 5_000 } else { 20 });
         match tokio::time::timeout(patience, deliveries.recv()).await {
             Ok(delivery) => held.push(delivery.unwrap()),
             Err(_) if !held.is_empty() => decisions.settle(held.swap_remove(seed.below(held.len())), &mut seed),

@@ -39,6 +39,7 @@ fn key() -> EventKey {
 async fn client(vhost: &Vhost) -> Client {
     let mut settings = ClientSettings::new("billing".parse().unwrap(), vhost.address());
     settings.topology.retry_delay = Duration::from_millis(20);
+    settings.connect_timeout = Duration::from_secs(30);
     Client::connect(settings).await.unwrap()
 }
 

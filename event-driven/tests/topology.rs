@@ -31,7 +31,7 @@ use event_driven::{
 use vhost::Vhost;
 
 /// Nothing here takes so long unless it is broken.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(120);
 
 async fn connection(vhost: &Vhost) -> Connection {
     let settings = ConnectionSettings { address: vhost.address(), name: "test".to_owned(), timeout: LONG };

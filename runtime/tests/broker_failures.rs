@@ -23,7 +23,7 @@ use event_driven::{
 use fixture::{Fixture, Kind, LONG, body, config, header, headers, next, nothing, properties, until_health, within};
 use proxy::Proxy;
 use vhost::{Vhost, rabbitmqctl};
-use warren::broker::{Broker, Deliveries, Publish, PublishError, Queue, Settlement, Target};
+use warren::broker::{Broker, Deliveries, Health, Publish, PublishError, Queue, Settlement, Target};
 
 /// A broker that reaches RabbitMQ through a proxy.
 async fn behind_proxy() -> (Fixture, Proxy) {
@@ -68,9 +68,16 @@ async fn links_cut_during_load_lose_nothing() {
     within(async { tokio::join!(load, ack_all(&fixture.broker, &mut tasks, 300)) }).await;
     // What came twice, since its ack was cut off.
     until_health(&fixture.broker, true).await;
-    while let Ok(Some(delivery)) = tokio::time::timeout(Duration::from_millis(500), tasks.recv()).await {
-        fixture.broker.settle(delivery, Settlement::Ack);
-    }
+    within(async {
+        loop {
+            match tokio::time::timeout(Duration::from_secs(2), tasks.recv()).await {
+                Ok(delivery) => fixture.broker.settle(delivery.unwrap(), Settlement::Ack),
+                Err(_) if fixture.messages("tasks").await == 0 => break,
+                Err(_) => {}
+            }
+        }
+    })
+    .await;
     assert!(fixture.broker.close(LONG).await);
     assert_eq!(fixture.messages("tasks").await, 0);
 }
@@ -129,10 +136,16 @@ async fn connections_closed_by_the_operator_are_made_again() {
     let fixture = Fixture::start(Kind::Quorum).await;
     let mut tasks = fixture.broker.consume(Queue::Tasks);
     let name = fixture.vhost.as_ref().unwrap().name.clone();
+    // Before: it may be connected again when the command returns.
+    let mut health = fixture.broker.health();
+    let red =
+        tokio::spawn(
+            async move { health.wait_for(|health| *health != Health::Connected).await.map(|told| told.clone()) },
+        );
     tokio::task::spawn_blocking(move || rabbitmqctl(&["close_all_connections", "-p", &name, "maintenance"]))
         .await
         .unwrap();
-    let red = until_health(&fixture.broker, false).await;
+    let red = within(red).await.unwrap().unwrap();
     assert!(format!("{red:?}").contains("maintenance"), "{red:?}");
     until_health(&fixture.broker, true).await;
     fixture.publish_task("k", "1").await;

@@ -16,7 +16,7 @@ mod vhost;
 use std::process::Output;
 
 use serde_json::json;
-use stack::Stack;
+use stack::{ALIVE, Stack, UNLIMITED};
 use warren::lifecycle::{TaskFilter, TaskStatus, TaskSummary};
 
 /// Runs until its time is over.
@@ -36,6 +36,11 @@ async fn waiting(stack: &Stack, count: usize) -> Vec<TaskSummary> {
     stack.wait_for_tasks(&filter, |tasks| tasks.len() == count && tasks.iter().all(waits)).await
 }
 
+/// Settings of a runtime whose guests go on for as long as a test needs them, and that is alive meanwhile.
+fn lasting(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    [&UNLIMITED[..], &[ALIVE], more].concat()
+}
+
 fn task_command(stack: &Stack, arguments: &[&str]) -> Output {
     stack.bare().arg("task").args(arguments).output().unwrap()
 }
@@ -48,13 +53,13 @@ fn printed(output: &Output) -> String {
 async fn a_task_that_runs_is_interrupted_from_outside_and_its_message_is_gone() {
     let stack = Stack::new().await;
     stack.add_component("slow", &endless());
-    let (publisher, _warren) = (stack.publisher().await, stack.start(&[]));
+    let (publisher, _warren) = (stack.publisher().await, stack.start(&lasting(&[])));
     publisher.task("slow", &json!(1), Some("with-an-id")).await;
     publisher.task("slow", &json!(2), None).await;
     let tasks = with_status(&stack, TaskStatus::Running, 2).await;
 
     let ids: Vec<_> = tasks.iter().map(|task| task.id.to_string()).collect();
-    let cancelled = task_command(&stack, &["cancel", &ids[0], &ids[1]]);
+    let cancelled = task_command(&stack, &["cancel", &ids[0], &ids[1], "--timeout", "60s"]);
     assert_eq!(cancelled.status.code(), Some(0), "{}", printed(&cancelled));
     for task in with_status(&stack, TaskStatus::Cancelled, 2).await {
         assert_eq!(task.error.as_deref(), Some("cancelled: on request"));
@@ -63,7 +68,7 @@ async fn a_task_that_runs_is_interrupted_from_outside_and_its_message_is_gone() 
         assert_eq!(told, [Some("cancelled")]);
     }
     for queue in ["tasks", "dead.tasks", "attempt.0.tasks"] {
-        assert_eq!(publisher.depth(queue).await, 0, "{queue}");
+        publisher.wait_for_depth(queue, 0).await;
     }
     // The place is free again, and the same id is not executed any more.
     publisher.task("slow", &json!(1), Some("with-an-id")).await;
@@ -76,15 +81,17 @@ async fn a_task_that_runs_is_interrupted_from_outside_and_its_message_is_gone() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_waits_for_its_retry_is_not_executed_when_its_message_comes() {
     let stack = Stack::new().await;
-    let settings = [("WARREN_RETRY_DELAY", "1s")];
+    // The second attempt comes after 5 s, a third one would after 15 s.
+    let settings = [("WARREN_RETRY_DELAY", "5s")];
     let (publisher, _warren) = (stack.publisher().await, stack.start(&settings));
     publisher.task("missing", &json!(1), Some("with-an-id")).await;
     publisher.task("missing", &json!(2), None).await;
-    let tasks = waiting(&stack, 2).await;
-    for task in &tasks {
-        let cancelled = task_command(&stack, &["cancel", &task.id.to_string()]);
-        assert_eq!(cancelled.status.code(), Some(0), "{}", printed(&cancelled));
-    }
+    let mut tasks = waiting(&stack, 2).await;
+    // By one command, and last the one whose message is waited for.
+    tasks.sort_by_key(|task| task.message_id.is_none());
+    let ids: Vec<_> = tasks.iter().map(|task| task.id.to_string()).collect();
+    let cancelled = task_command(&stack, &["cancel", &ids[0], &ids[1], "--timeout", "60s"]);
+    assert_eq!(cancelled.status.code(), Some(0), "{}", printed(&cancelled));
     let over = with_status(&stack, TaskStatus::Cancelled, 2).await;
     assert!(over.iter().all(|task| tasks.iter().any(|before| before.id == task.id)), "the same rows");
     for task in &over {
@@ -100,7 +107,7 @@ async fn a_task_that_waits_for_its_retry_is_not_executed_when_its_message_comes(
 async fn a_task_whose_runtime_died_before_it_heard_of_the_cancel_is_not_executed_again() {
     let stack = Stack::new().await;
     stack.add_component("slow", &endless());
-    let (publisher, first) = (stack.publisher().await, stack.start(&[]));
+    let (publisher, mut first) = (stack.publisher().await, stack.start(&lasting(&[])));
     publisher.task("slow", &json!(1), Some("with-an-id")).await;
     publisher.task("slow", &json!(2), None).await;
     let tasks = with_status(&stack, TaskStatus::Running, 2).await;
@@ -110,6 +117,8 @@ async fn a_task_whose_runtime_died_before_it_heard_of_the_cancel_is_not_executed
         assert_eq!((noted.status.code(), printed(&noted).contains("is to be cancelled")), (Some(2), true));
     }
     first.signal("KILL");
+    first.wait();
+    stack.gone(tasks[0].runtime_id.as_deref().unwrap()).await;
     let second = stack.start(&[]);
     with_status(&stack, TaskStatus::Cancelled, 2).await;
     assert!(!second.log().contains("cut off with its runtime"), "{}", second.log());
@@ -119,8 +128,8 @@ async fn a_task_whose_runtime_died_before_it_heard_of_the_cancel_is_not_executed
 async fn what_was_cancelled_or_has_failed_is_tried_again_on_request() {
     let stack = Stack::new().await;
     stack.add_component("slow", &endless());
-    let settings = [("WARREN_RETRY_RETRIES", "0")];
-    let (publisher, first) = (stack.publisher().await, stack.start(&settings));
+    let settings = lasting(&[("WARREN_RETRY_RETRIES", "0")]);
+    let (publisher, mut first) = (stack.publisher().await, stack.start(&settings));
     for id in [Some("with-an-id"), None] {
         publisher.task("slow", &json!(1), id).await;
         publisher.task("missing", &json!(1), id.map(|_| "another")).await;
@@ -130,9 +139,12 @@ async fn what_was_cancelled_or_has_failed_is_tried_again_on_request() {
     let runs = task_command(&stack, &["retry", &running[0].id.to_string()]);
     assert!(!runs.status.success() && printed(&runs).contains("which is alive"), "{}", printed(&runs));
     for task in &running {
-        assert!(task_command(&stack, &["cancel", &task.id.to_string()]).status.success());
+        let cancelled = task_command(&stack, &["cancel", &task.id.to_string(), "--timeout", "60s"]);
+        assert!(cancelled.status.success(), "{}", printed(&cancelled));
     }
-    drop(first);
+    // In order: no message may come back whose task is over.
+    first.signal("TERM");
+    assert!(first.wait().success(), "{}", first.log());
     let echo = std::fs::read(stack.components.path().join("echo.wasm")).unwrap();
     for name in ["slow", "missing"] {
         stack.add_component(name, &echo);

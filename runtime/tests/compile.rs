@@ -143,7 +143,7 @@ async fn a_compilation_that_nobody_waits_for_is_killed() {
     }
     compiling.abort();
     assert!(compiling.await.unwrap_err().is_cancelled());
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !children().is_empty() {
         assert!(Instant::now() < deadline, "its process goes on");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -150,6 +150,7 @@ fn a_process_that_is_killed_while_it_writes_leaves_nothing() {
     let start = || {
         let mut command = warren();
         command.arg("dev").current_dir(folder.path()).env("WARREN_COMPONENTS_CACHE", &path);
+        command.env("WARREN_COMPONENTS_COMPILE_TIME", "5min");
         Process::spawn(command)
     };
     let mut killed = start();

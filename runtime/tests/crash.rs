@@ -15,7 +15,7 @@ mod vhost;
 
 use guest::guest;
 use serde_json::json;
-use stack::Stack;
+use stack::{ALIVE, Stack, UNLIMITED};
 use warren::lifecycle::{TaskFilter, TaskStatus};
 
 const LOOP: &str = "(loop (br 0)) (unreachable)";
@@ -50,7 +50,7 @@ async fn a_task_cut_off_by_a_crash_is_finished_by_the_next_runtime_in_the_same_r
     stack.add_component("slow", &guest(LOOP));
     let publisher;
     {
-        let first = stack.start(&[]);
+        let first = stack.start(&UNLIMITED);
         publisher = stack.publisher().await;
         publisher.task("slow", &json!({ "n": 1 }), None).await;
         let filter = TaskFilter { status: Some(TaskStatus::Running), ..TaskFilter::default() };
@@ -68,7 +68,7 @@ async fn a_task_cut_off_by_a_crash_is_finished_by_the_next_runtime_in_the_same_r
 async fn a_task_cut_off_by_a_stop_keeps_its_attempt_and_goes_back() {
     let stack = Stack::new().await;
     stack.add_component("slow", &guest(LOOP));
-    let mut first = stack.start(&[("WARREN_SERVICE_GRACE", "100ms")]);
+    let mut first = stack.start(&[&UNLIMITED[..], &[ALIVE, ("WARREN_SERVICE_GRACE", "100ms")]].concat());
     let publisher = stack.publisher().await;
     publisher.task("slow", &json!({}), Some("slow-1")).await;
     let running = TaskFilter { status: Some(TaskStatus::Running), ..TaskFilter::default() };
@@ -80,7 +80,7 @@ async fn a_task_cut_off_by_a_stop_keeps_its_attempt_and_goes_back() {
     let filter = TaskFilter { task_name: Some("slow".into()), ..TaskFilter::default() };
     let tasks = stack.database.list_tasks(&filter, 10, None).await.unwrap();
     assert_eq!((tasks.len(), tasks[0].status, tasks[0].attempt), (1, TaskStatus::Pending, 0));
-    assert_eq!(publisher.depth("tasks").await, 1);
+    publisher.wait_for_depth("tasks", 1).await;
 
     stack.add_component("slow", &std::fs::read(stack.components.path().join("echo.wasm")).unwrap());
     let _second = stack.start(&[]);
@@ -92,7 +92,7 @@ async fn a_task_cut_off_by_a_stop_keeps_its_attempt_and_goes_back() {
 async fn a_stop_lets_running_tasks_end_and_a_second_signal_does_not() {
     let stack = Stack::new().await;
     stack.add_component("slow", &guest(LOOP));
-    let mut warren = stack.start(&[("WARREN_SERVICE_GRACE", "10min"), ("WARREN_LIMITS_TIMEOUT", "2min")]);
+    let mut warren = stack.start(&[&UNLIMITED[..], &[ALIVE, ("WARREN_SERVICE_GRACE", "10min")]].concat());
     let publisher = stack.publisher().await;
     publisher.task("slow", &json!({}), Some("slow-1")).await;
     let running = TaskFilter { status: Some(TaskStatus::Running), ..TaskFilter::default() };

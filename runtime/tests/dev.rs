@@ -46,7 +46,7 @@ impl Dev {
     }
 
     async fn submit(&self, warren: &Process, body: &Value) -> (StatusCode, Value) {
-        let response = self.http.post(format!("{}/v1/tasks?wait=30s", warren.url)).json(body).send().await.unwrap();
+        let response = self.http.post(format!("{}/v1/tasks?wait=120s", warren.url)).json(body).send().await.unwrap();
         (response.status(), response.json().await.unwrap())
     }
 
@@ -114,7 +114,7 @@ async fn what_was_accepted_is_taken_up_again_after_a_crash() {
     let second = dev.start();
     second.wait_for_line("10 tasks that were not done are taken up again");
     for (n, location) in locations.iter().enumerate() {
-        let (_, task) = dev.get(&second, &format!("{location}?wait=30s")).await;
+        let (_, task) = dev.get(&second, &format!("{location}?wait=120s")).await;
         assert_eq!((&task["status"], &task["result"]), (&json!("COMPLETED"), &json!(n)));
     }
 }

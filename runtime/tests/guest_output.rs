@@ -20,11 +20,12 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
+    time::Instant,
 };
 
-use process::{Process, warren};
+use process::{PATIENCE, Process, warren};
 use serde_json::{Value, json};
-use stack::Stack;
+use stack::{ALIVE, Stack, UNLIMITED};
 use talker::talker;
 use tempfile::TempDir;
 use warren::lifecycle::{TaskFilter, TaskStatus};
@@ -39,7 +40,7 @@ fn dev(filter: &str) -> (TempDir, Process) {
     let mut command = warren();
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     command.arg("dev").current_dir(folder.path()).env("WARREN_COMPONENTS_CACHE", cache);
-    command.env("WARREN_LOG_FILTER", filter);
+    command.env("WARREN_LOG_FILTER", filter).env("WARREN_LIMITS_TIMEOUT", "10min");
     let running = Process::start(command);
     (folder, running)
 }
@@ -112,6 +113,9 @@ fn that_only_the_end_was_kept_is_said() {
     assert!(!running.log().contains("begun"), "a guest's output is no concern at the level info");
 }
 
+/// How long a guest takes that is followed: as long as a command takes to start on a slow machine.
+const FOLLOWED_MS: u32 = 10_000;
+
 /// Follows a task that runs until it is over.
 fn follow(base: impl Fn() -> Command, id: &str) {
     let mut follower = base().args(["task", "logs", id, "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -129,7 +133,7 @@ fn follow(base: impl Fn() -> Command, id: &str) {
 fn a_running_guest_is_followed_over_http() {
     let (_folder, running) = dev("info");
     let base = beside(&running);
-    let id = publish(&base, "talker", 6_000, false);
+    let id = publish(&base, "talker", FOLLOWED_MS, false);
     follow(base, &id);
 }
 
@@ -145,8 +149,8 @@ async fn talking(stack: &Stack, ms: u32) -> String {
 async fn a_running_guest_is_followed_in_the_database() {
     let stack = Stack::new().await;
     stack.add_component("talker", &talker(1));
-    let _warren = stack.start(&[]);
-    let id = talking(&stack, 6_000).await;
+    let _warren = stack.start(&[&UNLIMITED[..], &[ALIVE]].concat());
+    let id = talking(&stack, FOLLOWED_MS).await;
     tokio::task::block_in_place(|| follow(|| stack.bare(), &id));
 }
 
@@ -154,12 +158,15 @@ async fn a_running_guest_is_followed_in_the_database() {
 async fn what_an_interrupted_guest_wrote_is_kept() {
     let stack = Stack::new().await;
     stack.add_component("talker", &talker(1));
-    let mut warren = stack.start(&[("WARREN_SERVICE_GRACE", "0s")]);
-    let id = talking(&stack, 20_000).await;
-    warren.signal("TERM");
+    let mut warren = stack.start(&[&UNLIMITED[..], &[ALIVE, ("WARREN_SERVICE_GRACE", "0s")]].concat());
+    let id = talking(&stack, 300_000).await;
     tokio::task::block_in_place(|| {
+        let (base, deadline) = (|| stack.bare(), Instant::now() + PATIENCE);
+        while !logs(&base, &id, &[]).ends_with("\nbegun\n") {
+            assert!(Instant::now() < deadline, "it has written nothing");
+        }
+        warren.signal("TERM");
         assert!(warren.wait().success());
-        let base = || stack.bare();
         let printed = logs(&base, &id, &[]);
         assert!(printed.starts_with("== attempt 0  INTERRUPTED") && printed.ends_with("\nbegun\n"), "{printed}");
         let task: Value = serde_json::from_str(&said(base().args(["task", "show", &id, "--output", "json"]))).unwrap();

@@ -20,7 +20,7 @@ use guest::{answer, guest_with};
 use process::Process;
 use proxy::Proxy;
 use serde_json::{Value, json};
-use stack::{Stack, header};
+use stack::{ALIVE, Stack, UNLIMITED, header};
 use warren::lifecycle::{AttemptOutcome, TaskFilter, TaskStatus, TaskSummary};
 
 /// Runs until its time is over.
@@ -62,7 +62,8 @@ async fn first_is_lost(stack: &Stack, task: &TaskSummary) {
 async fn a_task_whose_runtime_was_killed_is_finished_by_another_one() {
     let stack = Stack::new().await;
     stack.add_component("slow", &endless());
-    let (publisher, first) = (stack.publisher().await, stack.start(&[]));
+    let settings = [&UNLIMITED[..], &[ALIVE]].concat();
+    let (publisher, mut first) = (stack.publisher().await, stack.start(&settings));
     publisher.task("slow", &json!(1), Some("with-an-id")).await;
     publisher.task("slow", &json!(2), None).await;
     let cut_off = running(&stack, 2).await;
@@ -70,6 +71,8 @@ async fn a_task_whose_runtime_was_killed_is_finished_by_another_one() {
     stack.add_component("slow", &std::fs::read(stack.components.path().join("echo.wasm")).unwrap());
     let second = stack.start(&[]);
     first.signal("KILL");
+    first.wait();
+    stack.gone(cut_off[0].runtime_id.as_deref().unwrap()).await;
     let tasks = stack.ended("slow", 2).await;
     for task in &tasks {
         assert_eq!((task.status, task.attempt), (TaskStatus::Completed, 0));
@@ -87,13 +90,14 @@ async fn a_long_task_is_not_executed_twice_because_its_connection_was_lost() {
     let stack = Stack::new().await;
     stack.add_component("slow", &slow());
     let proxy = Proxy::start(stack.vhost.server()).await;
-    let mut command = stack.command(&[("WARREN_LOG_FILTER", "info,warren=debug,lapin=off")]);
+    let settings = [&UNLIMITED[..], &[ALIVE, ("WARREN_LOG_FILTER", "info,warren=debug,lapin=off")]].concat();
+    let mut command = stack.command(&settings);
     command.env("RABBITMQ_URL", stack.vhost.url_by(proxy.port));
     let first = Process::start(command);
     let publisher = stack.publisher().await;
     publisher.task("slow", &json!(1), Some("slow-1")).await;
     let before = running(&stack, 1).await;
-    let mut second = stack.start(&[("WARREN_LOG_FILTER", "info,warren=debug,lapin=off")]);
+    let mut second = stack.start(&settings);
     proxy.refuse();
     let task = stack.ended("slow", 1).await.remove(0);
     assert_eq!((task.status, task.attempt, &task.runtime_id), (TaskStatus::Completed, 0, &before[0].runtime_id));
@@ -158,7 +162,7 @@ async fn a_message_that_came_back_too_often_has_failed() {
 async fn tasks_whose_message_is_lost_are_listed_and_published_again() {
     let stack = Stack::new().await;
     stack.add_component("slow", &endless());
-    let (publisher, first) = (stack.publisher().await, stack.start(&[]));
+    let (publisher, first) = (stack.publisher().await, stack.start(&UNLIMITED));
     publisher.task("slow", &json!(1), Some("with-an-id")).await;
     publisher.task("slow", &json!(2), None).await;
     running(&stack, 2).await;

@@ -97,7 +97,7 @@ impl Site {
 
     /// What a task of that component ends with.
     async fn task(&self, name: &str) -> Value {
-        let request = self.http.post(format!("{}/v1/tasks?wait=30s", self.warren.url));
+        let request = self.http.post(format!("{}/v1/tasks?wait=120s", self.warren.url));
         send(request.json(&json!({ "task_name": name, "payload": {} }))).await.1
     }
 
@@ -125,7 +125,7 @@ impl Site {
 fn dev(folder: &TempDir) -> Command {
     let mut command = warren();
     command.arg("dev").current_dir(folder.path()).env("WARREN_COMPONENTS_CACHE", compiled());
-    command.env("WARREN_RETRY_RETRIES", "0");
+    command.env("WARREN_RETRY_RETRIES", "0").env("WARREN_COMPONENTS_COMPILE_TIME", "5min");
     command
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Postgres is the server of `DATABASE_URL`, or the one on this machine. Without it a test fails, it is never skipped.
 
+use std::time::Duration;
+
 use event_driven::outbox::Migration;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, EntityTrait, Statement};
 use sea_orm_migration::{MigrationTrait, SchemaManager};
@@ -53,10 +55,14 @@ impl TestDatabase {
     }
 }
 
+/// How long a connection, or the one who writes to SQLite, may be waited for.
+const BUSY: Duration = Duration::from_secs(60);
+
 /// As a service does it: a pool; SQLite with a log that readers do not wait for.
 pub async fn connect(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(4).sqlx_logging(false);
+    options.max_connections(4).sqlx_logging(false).acquire_timeout(BUSY);
+    options.map_sqlx_sqlite_opts(|options| options.busy_timeout(BUSY));
     let db = Database::connect(options).await.unwrap();
     if db.get_database_backend() == DbBackend::Sqlite {
         db.execute_unprepared("PRAGMA journal_mode = WAL").await.unwrap();

@@ -1,5 +1,7 @@
 //! Everything arrives, and the events of one entity in their order, however many relays there are.
 
+use std::time::Duration;
+
 use event_driven::{
     names::EventType,
     outbox::{Relay, RelaySettings},
@@ -13,6 +15,9 @@ use crate::{
     vhost::Vhost,
 };
 
+/// What is not confirmed in time is published again, and arrives twice.
+const PATIENT: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_relays_share_the_work_in_order() {
     const ORDERS: u64 = 50;
@@ -22,7 +27,7 @@ async fn two_relays_share_the_work_in_order() {
     let publisher = publisher(vhost.address()).await;
     let mut listener = Listener::start(vhost.address(), EventType::Update).await;
     // Batches and chains that end often.
-    let settings = RelaySettings { batch: 7, chain: 3, ..RelaySettings::default() };
+    let settings = RelaySettings { batch: 7, chain: 3, publish_timeout: PATIENT, ..RelaySettings::default() };
     let relays = [&db, &other].map(|db| Relay::new(db, &publisher, settings.clone()).start());
     let writing = async {
         for n in 0..EVENTS {
@@ -64,7 +69,8 @@ async fn a_long_backlog_of_one_entity_holds_up_no_other(kind: Kind) {
     outbox.event_of(&update, &json!({ "id": 3, "n": 0 })).await.unwrap();
     transaction.commit().await.unwrap();
 
-    let relay = relay(&db, &publisher);
+    let settings = RelaySettings { publish_timeout: PATIENT, ..RelaySettings::default() };
+    let relay = Relay::new(&db, &publisher, settings).start();
     let mut story = Story::default();
     let mut others = 0;
     while story.len() < usize::try_from(BACKLOG + 2).unwrap() {

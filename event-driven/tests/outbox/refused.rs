@@ -11,7 +11,7 @@ use event_driven::{
         types::{AMQPValue, FieldTable},
     },
     names::EventType,
-    outbox::{Relay, RelaySettings},
+    outbox::{Relay, RelaySettings, event_outbox::Model},
     publisher::Publisher,
 };
 use sea_orm::{DatabaseConnection, TransactionTrait};
@@ -37,10 +37,16 @@ crate::on_both!(
 
 /// Waits until the first row was refused so often, and gives what it says.
 async fn refused(db: &DatabaseConnection, times: i32) -> String {
+    refused_among(db, times).await.0
+}
+
+/// The same, and all rows as they were at that moment.
+async fn refused_among(db: &DatabaseConnection, times: i32) -> (String, Vec<Model>) {
     let look = async {
         loop {
-            if let Some(row) = rows(db).await.into_iter().find(|row| row.attempts >= times) {
-                return row.last_error.expect("the reason");
+            let rows = rows(db).await;
+            if let Some(row) = rows.iter().find(|row| row.attempts >= times) {
+                return (row.last_error.clone().expect("the reason"), rows);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -137,9 +143,9 @@ async fn an_event_that_ends_the_connection_is_found_out_among_events_without_a_k
     }
     transaction.commit().await.unwrap();
     let relay = relay(&db, &publisher);
-    let error = refused(&db, 1).await;
+    let (error, rows) = refused_among(&db, 1).await;
     assert!(error.contains("the connection to RabbitMQ is gone"), "{error}");
-    let left = rows(&db).await.into_iter().filter(|row| row.entity_key.is_none()).count();
+    let left = rows.iter().filter(|row| row.entity_key.is_none()).count();
     assert!(left > 0, "it was found only when nothing else was left");
     while keys(&db).await != ["order/100"] {
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -45,6 +45,7 @@ pub fn key(event_type: EventType) -> EventKey {
 pub fn settings(name: &str, address: Address) -> ClientSettings {
     let mut settings = ClientSettings::new(Service::new(name).unwrap(), address);
     settings.topology.queue_type = QueueType::Classic;
+    settings.connect_timeout = Duration::from_secs(30);
     settings
 }
 

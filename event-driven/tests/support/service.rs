@@ -22,12 +22,12 @@ use event_driven::{
 use crate::vhost::Vhost;
 
 /// Nothing here takes so long unless it is broken. Two cores may be busy with other tests.
-pub const LONG: Duration = Duration::from_secs(40);
+pub const LONG: Duration = Duration::from_secs(90);
 
 /// Settings that make a test quick. An event that nobody subscribed to is no error.
 pub fn settings(service: &str, url: &str) -> ClientSettings {
     ClientSettings {
-        connect_timeout: Duration::from_secs(15),
+        connect_timeout: Duration::from_secs(30),
         topology: TopologySettings { retry_delay: Duration::from_millis(50), ..TopologySettings::default() },
         publisher: PublisherSettings { mandatory_events: false, ..PublisherSettings::default() },
         subscriber: SubscriberSettings { prefetch: NonZeroU16::new(32).unwrap(), ..SubscriberSettings::default() },

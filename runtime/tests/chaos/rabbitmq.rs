@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::child::OwnedChild;
 
 /// How long a server may take until it listens.
-pub(crate) const STARTING: Duration = Duration::from_secs(90);
+pub(crate) const STARTING: Duration = Duration::from_secs(180);
 
 /// How long a delivery may be unsettled: less than the slowest tasks take. The node looks once a minute, and when it is told to.
 const CONSUMER_TIMEOUT: Duration = Duration::from_millis(1500);

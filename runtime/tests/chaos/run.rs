@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// How long work may take to go on after a fault.
-const RECOVERING: Duration = Duration::from_secs(90);
+const RECOVERING: Duration = Duration::from_secs(180);
 
 /// How long all tasks may take to end after the last fault.
-const QUIET: Duration = Duration::from_secs(180);
+const QUIET: Duration = Duration::from_secs(400);
 
 /// When nothing changed for this long and the queues are empty, nothing will.
-const STILL: Duration = Duration::from_secs(15);
+const STILL: Duration = Duration::from_secs(30);
 
 /// How long a round takes, roughly: what the load is paced by.
 const ROUND: u64 = 4;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a runtime may take to be ready, servers that have to come back included.
-const STARTING: Duration = Duration::from_secs(90);
+const STARTING: Duration = Duration::from_secs(180);
 
 /// How long one may take to stop, beyond its grace.
 const STOPPING: Duration = Duration::from_secs(30);
@@ -112,12 +112,15 @@ impl Runtime {
             .arg("run")
             .env("RABBITMQ_URL", &self.broker_url)
             .env("DATABASE_URL", &self.database_url)
+            // As they are by default: a link that is stalled while it is made is given up within the time that a round takes.
+            .env("WARREN_BROKER_CONNECT_TIMEOUT", "5s")
+            .env("WARREN_DATABASE_CONNECT_TIMEOUT", "5s")
             .env("WARREN_HTTP_ADDR", "127.0.0.1:0")
             .env("WARREN_COMPONENTS_URL", &self.shared.components)
             .env("WARREN_COMPONENTS_CACHE", &self.shared.cache)
             .env("WARREN_RETRY_RETRIES", crate::kind::RETRIES.to_string())
             .env("WARREN_RETRY_DELAY", "200ms")
-            .env("WARREN_LIMITS_TIMEOUT", "3s")
+            .env("WARREN_LIMITS_TIMEOUT", "6s")
             .env("WARREN_SERVICE_GRACE", grace)
             .env("WARREN_SERVICE_LEASE", "3s")
             .env("WARREN_LOG_FORMAT", "json")

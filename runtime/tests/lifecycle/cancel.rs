@@ -50,6 +50,7 @@ async fn what_waits_is_cancelled_at_once_if_its_message_finds_it(test: TestDatab
 }
 
 async fn what_a_live_runtime_is_at_is_noted_and_told(test: TestDatabase) {
+    let test = test.of_the_living();
     let db = test.connect().await;
     let now = Some(db.clock().now());
     record(&db, [with_id(1, TaskRow { started_at: now, ..running(1, 0, 1) })]).await;

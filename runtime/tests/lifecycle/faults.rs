@@ -27,7 +27,7 @@ async fn ride_out(db: &Database, fault: impl AsyncFnOnce(), repair: impl AsyncFn
     green(&recorder).await;
     assert_eq!(db.list_tasks(&TaskFilter::default(), 1_000, None).await.unwrap().len(), 200);
     assert_eq!(db.list_events(&EventFilter::default(), 1_000, None).await.unwrap().len(), 199);
-    assert!(recorder.stop(Duration::from_secs(10)).await);
+    assert!(recorder.stop(Duration::from_secs(60)).await);
 }
 
 async fn run(db: &impl ConnectionTrait, statement: &str) {
@@ -108,7 +108,7 @@ async fn an_outage_does_not_use_up_the_tries_of_an_error_that_may_be_the_rows() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_takes_no_more_connections() {
     let mut test = TestDatabase::of_a_role().await;
-    test.config.connect_timeout = Duration::from_millis(500);
+    test.config.connect_timeout = Duration::from_secs(3);
     let db = test.connect().await;
     let fault = async || {
         test.on_server("ALTER ROLE ROLE_NAME CONNECTION LIMIT 0").await;

@@ -20,14 +20,14 @@ crate::on_both_databases!(
 pub(super) async fn red(recorder: &Recorder) {
     let mut health = recorder.health();
     let red = health.wait_for(|health| matches!(health, Health::Unhealthy(_)));
-    timeout(Duration::from_secs(10), red).await.expect("the outage is noticed").unwrap();
+    timeout(Duration::from_secs(60), red).await.expect("the outage is noticed").unwrap();
 }
 
 /// Waits until the recorder says that it can write again.
 pub(super) async fn green(recorder: &Recorder) {
     let mut health = recorder.health();
     let green = health.wait_for(|health| *health == Health::Healthy);
-    timeout(Duration::from_secs(20), green).await.expect("the database's return is noticed").unwrap();
+    timeout(Duration::from_secs(60), green).await.expect("the database's return is noticed").unwrap();
 }
 
 /// Records each task in two states, and an event with it; each caller waits for its commits.

@@ -50,7 +50,7 @@ async fn a_plan_that_was_made_for_an_empty_table_reads_no_full_one() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(30), told).await.expect("the session tells what it has read");
+    timeout(Duration::from_secs(120), told).await.expect("the session tells what it has read");
     let read = "SELECT seq_tup_read AS n FROM pg_stat_user_tables WHERE relname = 'task_store'";
     let read = number(&aside, read).await;
     assert!(read < ROWS, "{read} rows were read to find none");

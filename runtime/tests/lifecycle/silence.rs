@@ -20,14 +20,26 @@ use crate::{
 };
 
 /// Far longer than it takes, far shorter than TCP.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 
-async fn behind_a_proxy(test: &mut TestDatabase) -> Proxy {
+/// Where something is told as an error in the end, instead of being tried again.
+const PATIENT: Duration = Duration::from_secs(4);
+
+/// A proxy, and the database by way of it, with so much time for a connection and half of it for a statement.
+async fn behind_a_proxy(test: &mut TestDatabase, patience: Duration) -> (Proxy, Database) {
+    // The tables are made without a limit.
+    test.connect().await.close().await;
     let proxy = Proxy::start(test.server()).await;
     test.set_port(proxy.port);
-    test.config.connect_timeout = Duration::from_secs(1);
-    test.config.statement_timeout = Duration::from_millis(500);
-    proxy
+    test.config.connect_timeout = patience;
+    test.config.statement_timeout = patience / 2;
+    let deadline = Instant::now() + SOON;
+    loop {
+        match Database::connect(&test.config).await {
+            Ok(db) => return (proxy, db),
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    }
 }
 
 /// Two rows for each kind, so that both of the writers' links are in use.
@@ -39,8 +51,7 @@ async fn warm_up(recorder: &Recorder) {
 #[tokio::test(flavor = "multi_thread")]
 async fn writing_goes_on_over_new_links_as_soon_as_there_are_some() {
     let mut test = TestDatabase::postgres().await;
-    let proxy = behind_a_proxy(&mut test).await;
-    let db = test.connect().await;
+    let (proxy, db) = behind_a_proxy(&mut test, PATIENT).await;
     let recorder = Recorder::start(&db);
     warm_up(&recorder).await;
 
@@ -58,8 +69,8 @@ async fn writing_goes_on_over_new_links_as_soon_as_there_are_some() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_falls_silent_between_two_statements_is_given_up_as_well() {
     let mut test = TestDatabase::postgres().await;
-    let proxy = behind_a_proxy(&mut test).await;
-    let db = test.connect().await;
+    // Each round takes as long as a connection may: all that is asked for here is tried again.
+    let (proxy, db) = behind_a_proxy(&mut test, Duration::from_secs(1)).await;
     let recorder = Recorder::start(&db);
     for round in 0..8 {
         // At once after a commit, whatever is done with the connection then.
@@ -79,8 +90,7 @@ async fn a_link_that_falls_silent_between_two_statements_is_given_up_as_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_fills_the_link_is_given_up_as_well() {
     let mut test = TestDatabase::postgres().await;
-    let proxy = behind_a_proxy(&mut test).await;
-    let db = test.connect().await;
+    let (proxy, db) = behind_a_proxy(&mut test, PATIENT).await;
     let recorder = Recorder::start(&db);
     warm_up(&recorder).await;
 
@@ -97,15 +107,14 @@ async fn a_statement_that_fills_the_link_is_given_up_as_well() {
     red(&recorder).await;
     proxy.restore();
     // Such a row takes its time even without a silence.
-    timeout(2 * SOON, finish(callers)).await.expect("the silent links are given up");
+    timeout(3 * SOON, finish(callers)).await.expect("the silent links are given up");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_are_answered_again_as_soon_as_there_are_new_links() {
     let mut test = TestDatabase::postgres().await;
     let aside = test.aside().await;
-    let proxy = behind_a_proxy(&mut test).await;
-    let db = test.connect().await;
+    let (proxy, db) = behind_a_proxy(&mut test, PATIENT).await;
     Recorder::start(&db).record(completed(1, 0, 1)).await.unwrap();
     let lookups = Lookups::start(&db);
     assert!(lookups.state(id(1)).await.unwrap().is_some());
@@ -143,8 +152,7 @@ async fn answered(db: &Database, lookups: &Lookups) {
 async fn signs_of_life_are_given_again_as_soon_as_there_are_new_links() {
     let mut test = TestDatabase::postgres().await;
     let aside = test.aside().await;
-    let proxy = behind_a_proxy(&mut test).await;
-    let db = test.connect().await;
+    let (proxy, db) = behind_a_proxy(&mut test, PATIENT).await;
     let info = RuntimeInfo { runtime_id: "a".into(), service: "test".into(), host: "here".into() };
     let _heartbeat = Heartbeat::start(&db, info).await.unwrap();
     proxy.stall();

@@ -43,6 +43,7 @@ async fn what_is_not_over_and_was_not_touched_for_long_is_stuck(test: TestDataba
 }
 
 async fn what_a_live_runtime_is_at_is_not_stuck(test: TestDatabase) {
+    let test = test.of_the_living();
     let db = test.connect().await;
     let task = TaskRow { started_at: Some(db.clock().now()), ..running(1, 0, 1) };
     Recorder::start(&db).record(task).await.unwrap();

@@ -85,6 +85,7 @@ async fn rows_of_another_content_are_left_alone(test: TestDatabase) {
 }
 
 async fn each_of_several_equal_messages_gets_a_row_of_its_own(test: TestDatabase) {
+    let test = test.of_the_living();
     let db = test.connect().await;
     record_all(&Recorder::start(&db), (0..8).map(orphan)).await;
     // Redelivered to runtimes that do not know what the others took.
@@ -114,6 +115,7 @@ async fn an_attempt_that_was_made_and_failed_is_not_made_again(test: TestDatabas
 }
 
 async fn a_row_that_a_live_runtime_is_at_is_not_taken(test: TestDatabase) {
+    let test = test.of_the_living();
     let db = test.connect().await;
     record_all(&Recorder::start(&db), [orphan(1)]).await;
     let heartbeat = alive(&db, "runtime-1").await;

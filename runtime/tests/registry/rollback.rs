@@ -22,17 +22,17 @@ use crate::{
     answering,
     process::{PATIENCE, warren},
     s3::S3,
-    stack::Stack,
+    stack::{ALIVE, Stack},
     steady::publish,
     succeed,
 };
 
-const PER_SECOND: u32 = 100;
+const PER_SECOND: u32 = 20;
 
 const ROUNDS: usize = 5;
 
 /// Longer than a scan, the reading of the file and its compilation on a machine that does other things, too.
-const SECONDS: Duration = Duration::from_secs(10);
+const SECONDS: Duration = Duration::from_secs(60);
 
 /// Waits until both runtimes have executed that file in a task that began after `since`; gives how long that took.
 async fn both_execute(stack: &Stack, digest: &Digest, since: DateTime<Utc>, clock: Instant) -> Duration {
@@ -70,7 +70,7 @@ async fn rolls_back_under_load(variables: Vec<(String, String)>, url: Option<&st
     component(&["push", "one.wasm", "--name", "work"]);
 
     let mut settings: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    settings.push(("WARREN_COMPONENTS_URL", &url));
+    settings.extend([("WARREN_COMPONENTS_URL", &*url), ALIVE]);
     let _runtimes = block_in_place(|| [stack.start(&settings), stack.start(&settings)]);
     let done = Arc::new(AtomicBool::new(false));
     let publishing = tokio::spawn(publish(stack.publisher().await, PER_SECOND, |_| ("work", json!({})), done.clone()));

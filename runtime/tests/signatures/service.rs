@@ -8,7 +8,7 @@ use crate::{Site, answering, process::Process, unguarded, upload};
 async fn task(warren: &Process) -> Value {
     warren::tls::install_ring();
     let http = Client::builder().no_proxy().build().unwrap();
-    let request = http.post(format!("{}/v1/tasks?wait=30s", warren.url));
+    let request = http.post(format!("{}/v1/tasks?wait=120s", warren.url));
     request.json(&json!({ "task_name": "work", "payload": {} })).send().await.unwrap().json().await.unwrap()
 }
 

@@ -36,15 +36,15 @@ async fn a_server_that_hangs_or_is_gone_is_told_in_seconds() {
     assert_eq!(store.list().await.unwrap().len(), 1);
     server.signal("STOP");
     let (told, took) = timed(store.list()).await;
-    assert!(matches!(told, Err(StoreError::Slow { .. })) && took < Duration::from_secs(20), "{told:?} {took:?}");
+    assert!(matches!(told, Err(StoreError::Slow { .. })) && took < Duration::from_secs(60), "{told:?} {took:?}");
     server.signal("CONT");
     assert_eq!((store.list().await.unwrap().len(), store.trouble()), (1, None));
     server.kill();
     let (told, took) = timed(store.list()).await;
-    assert!(told.unwrap_err().may_pass() && took < Duration::from_secs(20), "{took:?}");
+    assert!(told.unwrap_err().may_pass() && took < Duration::from_secs(60), "{took:?}");
     assert!(store.trouble().is_some());
     let (told, took) = timed(store.push(&"work".parse().unwrap(), upload("two", None))).await;
-    assert!(told.unwrap_err().may_pass() && took < Duration::from_secs(20), "{took:?}");
+    assert!(told.unwrap_err().may_pass() && took < Duration::from_secs(60), "{took:?}");
 }
 
 async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {

@@ -160,7 +160,7 @@ pub async fn stopping_gives_back_what_was_not_handed_out(kind: Kind) {
     within(fixture.broker.stop_consuming()).await;
     fixture.broker.settle(acked, Settlement::Ack);
     // Nobody settles this one: closing gives it up.
-    assert!(!fixture.broker.close(Duration::from_millis(100)).await);
+    assert!(!fixture.broker.close(Duration::from_secs(2)).await);
     assert!(held.is_void());
     if fixture.vhost.is_some() {
         within(async { while fixture.messages("tasks").await != 19 {} }).await;

@@ -20,7 +20,7 @@ use warren::broker::{Broker, BrokerConfig, Deliveries, Delivery, Health, InProce
 use crate::vhost::Vhost;
 
 /// Nothing here takes so long unless it is broken.
-pub const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_secs(60);
 /// Delay before the first retry.
 pub const RETRY_DELAY: Duration = Duration::from_millis(50);
 pub const PREFETCH: NonZeroU16 = NonZeroU16::new(8).unwrap();
@@ -133,7 +133,7 @@ pub fn config(kind: Kind, url: &str) -> BrokerConfig {
         channels: NonZeroU16::new(2).unwrap(),
         ..BrokerConfig::new(ClientSettings {
             // Two cores may be busy with other tests, and the first quorum queues of a virtual host take their time.
-            connect_timeout: Duration::from_secs(8),
+            connect_timeout: Duration::from_secs(30),
             topology: TopologySettings {
                 queue_type,
                 retries: 2,

@@ -100,6 +100,13 @@ impl TestDatabase {
         Self { config: config(url), place: Place::Sqlite(folder) }
     }
 
+    /// One whose runtimes are alive for as long as a test lasts, however slow the machine is: where none has to be taken for
+    /// gone but those that have stopped.
+    pub(crate) fn of_the_living(mut self) -> Self {
+        self.config.lease = Duration::from_secs(300);
+        self
+    }
+
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.place, Place::Postgres { .. })
     }
@@ -190,11 +197,11 @@ fn server() -> String {
     std::env::var("DATABASE_URL").unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".to_owned())
 }
 
-/// With short patience: nothing in a test is far away.
+/// With short patience where a test waits for its end, and long patience where only a slow machine needs it.
 fn config(url: String) -> DatabaseConfig {
-    let busy_timeout = Duration::from_millis(200);
+    let (connect_timeout, busy_timeout) = (Duration::from_secs(60), Duration::from_secs(2));
     let lease = Duration::from_secs(1);
-    DatabaseConfig { max_connections: 5, busy_timeout, lease, ..DatabaseConfig::new(url) }
+    DatabaseConfig { max_connections: 5, connect_timeout, busy_timeout, lease, ..DatabaseConfig::new(url) }
 }
 
 async fn execute(server: &str, statement: &str) {

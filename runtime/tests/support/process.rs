@@ -12,9 +12,13 @@ use std::{
 };
 
 /// How long a test waits for what has to happen. Generous: a loaded machine is slow, and a failed test is rare.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// The binary, with an environment that holds nothing of the developer's own.
+/// How long what a process wrote may be on its way after its end. A child of its own may hold its stderr open for longer.
+const LAST_LINES: Duration = Duration::from_secs(10);
+
+/// The binary, with an environment that holds nothing of the developer's own. RabbitMQ and the database may take their time to
+/// take a connection: the first quorum queues of a virtual host do so on a busy machine.
 pub fn warren() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
     for (name, _) in std::env::vars_os() {
@@ -23,6 +27,7 @@ pub fn warren() -> Command {
             command.env_remove(name);
         }
     }
+    command.env("WARREN_BROKER_CONNECT_TIMEOUT", "60s").env("WARREN_DATABASE_CONNECT_TIMEOUT", "60s");
     command
 }
 
@@ -122,11 +127,13 @@ impl Process {
         assert!(sent.expect("there is a kill").success());
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended, and until all that it said has been read.
     pub fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
+                let lines = self.log.lines.lock().unwrap();
+                drop(self.log.more.wait_timeout_while(lines, LAST_LINES, |(_, is_all)| !*is_all).unwrap());
                 return status;
             }
             assert!(Instant::now() < deadline, "it did not end; it said:\n{}", self.log());

@@ -13,6 +13,7 @@ use event_driven::{
         types::{AMQPValue, FieldTable},
     },
 };
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -23,6 +24,13 @@ use crate::{
     process::{PATIENCE, Process, components, warren},
     vhost::Vhost,
 };
+
+/// Settings with which a guest that has no end runs for as long as a test needs it: as much as the ceilings allow.
+pub(crate) const UNLIMITED: [(&str, &str); 2] = [("WARREN_LIMITS_CPU", "5min"), ("WARREN_LIMITS_TIMEOUT", "10min")];
+
+/// A setting with which a runtime is not taken for gone because the machine stood still. One that is killed is to be
+/// [`gone`](Stack::gone) then.
+pub(crate) const ALIVE: (&str, &str) = ("WARREN_SERVICE_LEASE", "60s");
 
 /// What the runtime runs on.
 pub(crate) struct Stack {
@@ -114,7 +122,7 @@ impl Stack {
     ) -> Vec<TaskSummary> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let tasks = self.database.list_tasks(filter, 10_000, None).await.expect("the rows can be read");
+            let tasks = self.database.list_tasks(filter, 100_000, None).await.expect("the rows can be read");
             if right(&tasks) {
                 return tasks;
             }
@@ -122,6 +130,15 @@ impl Stack {
             // Another process writes them: there is no event to wait for.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Lets a runtime that has ended without a word be taken for gone, as if its lease were over.
+    pub(crate) async fn gone(&self, runtime_id: &str) {
+        let sql = "UPDATE runtime SET seen_at = seen_at - interval '1 day' WHERE runtime_id = $1";
+        let connection = self.database.connection();
+        let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, [runtime_id.into()]);
+        let changed = connection.execute_raw(statement).await.expect("the row can be written");
+        assert_eq!(changed.rows_affected(), 1, "{runtime_id} has given a sign of life");
     }
 
     /// The whole row of a task.

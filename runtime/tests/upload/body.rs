@@ -63,13 +63,19 @@ async fn what_is_too_large_is_refused_by_its_header_and_while_it_streams() {
 
 #[tokio::test]
 async fn slow_uploads_hold_nobody_up_and_are_given_up() {
-    let site = Site::guarded(&[("WARREN_HTTP_UPLOADS", "2"), ("WARREN_HTTP_UPLOAD_PATIENCE", "3s")]);
-    let mut first = begin(&site, 100);
+    let site = Site::guarded(&[("WARREN_HTTP_UPLOADS", "2"), ("WARREN_HTTP_UPLOAD_PATIENCE", "6s")]);
+    // Compiled now, which may take long.
     assert_eq!(site.put("other", answering("one")).await.0, StatusCode::CREATED);
+    let mut first = begin(&site, 100);
+    assert_eq!(site.put("another", answering("one")).await.0, StatusCode::CREATED);
     let mut second = begin(&site, 100);
+    // They do not stand still, they are slow.
+    let mut go_on = || [&mut first, &mut second].into_iter().for_each(|slow| slow.write_all(b"x").unwrap());
+    go_on();
     let (status, problem) = site.put("other", answering("two")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(problem["detail"].as_str().unwrap().contains("http.uploads"), "{problem}");
+    go_on();
     // Neither is another file read meanwhile, to go back to it.
     let current = site.request(Method::POST, "/other/current").json(&json!({ "version": 1 }));
     assert_refused(send(current).await, StatusCode::SERVICE_UNAVAILABLE, "http.uploads");

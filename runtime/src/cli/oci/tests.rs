@@ -8,7 +8,7 @@ use tokio::{
 use super::*;
 
 const QUICK: Patience =
-    Patience { connect: Duration::from_secs(10), idle: Duration::from_millis(200), total: Duration::from_secs(60) };
+    Patience { connect: Duration::from_secs(10), idle: Duration::from_secs(2), total: Duration::from_secs(60) };
 
 /// The digest of no bytes at all.
 const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

@@ -47,7 +47,7 @@ async fn a_panic_of_the_writer_is_told_to_all_who_wait_and_all_who_come() {
     let db = Database::connect(&DatabaseConfig::new("sqlite::memory:")).await.unwrap();
     let shared = Shared::<Bomb>::new(db, Arc::new(HealthBoard::new()), Outcomes::default());
     let task = tokio::spawn(shared.clone().run());
-    let record = |n| timeout(Duration::from_secs(5), shared.record(Bomb(Uuid::from_u128(n))));
+    let record = |n| timeout(Duration::from_secs(60), shared.record(Bomb(Uuid::from_u128(n))));
     let (being_written, waiting) = tokio::join!(record(1), async {
         tokio::time::sleep(Duration::from_millis(5)).await;
         record(2).await
