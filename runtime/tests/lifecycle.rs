@@ -35,6 +35,7 @@ mod lifecycle {
     mod stop;
     mod stuck;
     mod take_over;
+    mod unique;
     mod usage;
     mod waiting;
 }
