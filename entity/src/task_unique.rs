@@ -13,6 +13,8 @@ pub struct Model {
     pub id_task: Uuid,
     /// The id of its message, its own or one that it was given.
     pub message_id: String,
+    /// Whether that id is one that it was given.
+    pub is_made_up: bool,
     /// Until when, by the database's clock.
     pub until: DateTimeUtc,
 }

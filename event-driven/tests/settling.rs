@@ -23,7 +23,7 @@ use std::{
 use event_driven::{
     client::{Client, ClientSettings, RawDelivery, Settlement, Source},
     lapin::{Channel, options::BasicGetOptions},
-    names::Attempt,
+    names::{Attempt, Priority},
     publisher::{Publication, Publisher},
     topology::{self, QueueType, TopologySettings},
 };
@@ -97,7 +97,7 @@ async fn nothing_leaves_its_queue_unsettled(queue_type: QueueType) {
     for published in Publisher::new(&direct).publish_all((0..COUNT).map(message)).await {
         published.unwrap();
     }
-    let mut deliveries = client.consume(Source::tasks(3, PREFETCH, NonZeroU16::new(4).unwrap()));
+    let mut deliveries = client.consume(Source::tasks(Priority::Normal, 3, PREFETCH, NonZeroU16::new(4).unwrap()));
     let (prefetch, (_connection, channel)) = (deliveries.prefetch(), channel(&vhost).await);
     let (mut decisions, mut held, mut cuts) = (Decisions::default(), Vec::new(), 0);
     loop {

@@ -17,6 +17,7 @@ enum TaskUnique {
     Kind,
     IdTask,
     MessageId,
+    IsMadeUp,
     Until,
 }
 
@@ -31,6 +32,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(TaskUnique::Kind).text().not_null().primary_key())
             .col(ColumnDef::new(TaskUnique::IdTask).uuid().not_null())
             .col(ColumnDef::new(TaskUnique::MessageId).text().not_null())
+            .col(ColumnDef::new(TaskUnique::IsMadeUp).boolean().not_null())
             .col(ColumnDef::new(TaskUnique::Until).timestamp_with_time_zone().not_null());
         manager.create_table(table).await?;
         let by_time = Index::create().name("task_unique_until").table(TaskUnique::Table).col(TaskUnique::Until).take();

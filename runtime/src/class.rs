@@ -41,6 +41,13 @@ impl<T> PerClass<T> {
     }
 }
 
+impl PerClass<u64> {
+    /// Of all classes together.
+    pub const fn sum(self) -> u64 {
+        self.high + self.normal + self.low
+    }
+}
+
 /// Of what is done while all three have work, 16 of 21 are high, 4 normal, 1 low: none is ever without.
 pub const fn weight(class: Priority) -> u32 {
     match class {

@@ -30,7 +30,7 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 use bytes::Bytes;
 use event_driven::{message::JsonText, names::Priority};
 use humantime::format_duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedSender, watch};
+use tokio::sync::{mpsc::UnboundedSender, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ use self::{
     meter::Metered,
     program::Terms,
     scratch::Scratches,
-    slots::Slots,
+    slots::{Place, Slots},
 };
 use crate::{
     manifest::{Limits, Manifest},
@@ -96,8 +96,8 @@ pub struct Execution {
 /// A place for one guest; given back when it is dropped.
 #[expect(dead_code, reason = "held for its drop")]
 pub struct Slot {
-    of_component: OwnedSemaphorePermit,
-    of_all: slots::Place,
+    of_component: Place,
+    of_all: Place,
 }
 
 impl Sandbox {
@@ -141,7 +141,7 @@ impl Sandbox {
     /// Waits for a place to execute `program` in, for a task of this class. `None` once the sandbox was interrupted. Cancel-safe.
     pub async fn slot(&self, program: &Program, class: Priority) -> Option<Slot> {
         // In this order, so that a component with all its places taken keeps none from the others.
-        let of_component = self.interrupted.run_until_cancelled(program.place()).await??;
+        let of_component = self.interrupted.run_until_cancelled(program.place(class)).await??;
         let of_all = self.slots.place(class).await?;
         Some(Slot { of_component, of_all })
     }

@@ -12,7 +12,6 @@ mod content;
 mod course;
 mod delayed;
 mod events;
-mod first;
 mod in_flight;
 mod load;
 mod pace;
@@ -23,7 +22,9 @@ mod rows;
 mod shares;
 mod stop;
 mod submit;
+mod tidy;
 mod waiting;
+mod wishes;
 
 use std::sync::{
     Arc,
@@ -37,9 +38,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     admission::Admission,
     attempt::{Attempted, Made},
-    first::First,
     in_flight::InFlight,
     load::Load,
+    wishes::Granted,
 };
 pub use self::{
     again::{AgainError, message_of},
@@ -126,6 +127,7 @@ impl Service {
         service.consume_tasks();
         service.background.spawn(Self::watch_cancels(Arc::downgrade(&service)));
         service.background.spawn(Self::keep_publishing_delayed(Arc::downgrade(&service)));
+        service.background.spawn(Self::keep_tidy(Arc::downgrade(&service)));
         service.background.close();
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
         service
@@ -187,10 +189,10 @@ impl Service {
     /// From a request to what becomes of its message; `None` if nothing is to be said of that.
     async fn run_task(&self, mut request: TaskRequest, delivery: &Delivery) -> Option<Settlement> {
         let arrival = self.arrival();
-        request = match self.first(request, delivery).await {
-            First::GoOn(request) => request,
-            First::Settle(settlement) => return Some(settlement),
-            First::Drop => return None,
+        request = match self.grant_wishes(request, delivery).await {
+            Granted::GoOn(request) => request,
+            Granted::Settle(settlement) => return Some(settlement),
+            Granted::Drop => return None,
         };
         loop {
             let task = match self.admit(request, arrival, delivery).await {

@@ -54,7 +54,8 @@ async fn each_class_has_its_part_of_what_is_done_while_all_have_a_backlog() {
     publish(&publisher, OF_ALL, None, 200).await;
     publish(&publisher, "routing.tasks.priority.low", Some("low"), 40).await;
     publish(&publisher, "routing.tasks.priority.high", Some("high"), 100).await;
-    let _warren = stack.start(&[("WARREN_SANDBOX_CONCURRENCY", "1")]);
+    // Whether it is all components or this one that has a single place.
+    let _warren = stack.start(&[("WARREN_SANDBOX_CONCURRENCY", "4"), ("WARREN_LIMITS_CONCURRENCY", "1")]);
     let tasks = stack.ended("echo", 340).await;
     assert!(tasks.iter().all(|task| task.status == TaskStatus::Completed), "{tasks:?}");
     let order = order(tasks);

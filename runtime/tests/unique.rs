@@ -4,6 +4,8 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/guest.rs"]
+mod guest;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/stack.rs"]
@@ -17,6 +19,7 @@ use event_driven::lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable},
 };
+use guest::guest;
 use stack::{Stack, TestPublisher, header};
 use warren::lifecycle::{AttemptOutcome, TaskStatus, TaskSummary};
 
@@ -121,6 +124,23 @@ async fn what_is_delivered_again_is_no_other_one() {
     publisher.wait_for_depth("tasks", 0).await;
     let tasks = stack.ended("echo", 2).await;
     assert_eq!(with(TaskStatus::Completed, &tasks).len(), 2);
+}
+
+/// What was given an id has it in its message from then on: each attempt is one of the same task.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_without_an_id_that_fails_is_tried_again_as_the_same_task() {
+    let stack = Stack::new().await;
+    stack.add_component("echo", &guest("(unreachable)"));
+    let (publisher, _warren) = (stack.publisher().await, stack.start(&[]));
+    publish(&publisher, asked("1")).await;
+    let dead = publisher.take("dead.tasks", 1).await;
+    assert!(dead[0].properties.message_id().is_some() && header(&dead[0].properties, "x-unique-for").is_none());
+    let tasks = stack.ended("echo", 1).await;
+    assert_eq!(tasks[0].status, TaskStatus::Failed);
+    assert_eq!(stack.database.attempts_of(tasks[0].id).await.unwrap().len(), 4);
+    publish(&publisher, asked("1")).await;
+    let tasks = stack.ended("echo", 2).await;
+    assert_eq!(with(TaskStatus::Cancelled, &tasks).len(), 1, "its time goes on: {tasks:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,12 +60,15 @@ pub fn dead_properties(
     with_notes(original, kept_headers(original, &[]), vec![died], routing_key, error, max_bytes)
 }
 
-/// The properties of a copy that goes on to the queue of another class, by the name of that queue. What the message asks for
-/// stays, its `expiration` too.
+/// The properties of a copy that goes on to the queue of its class, by the name of that queue. What the message asks for stays,
+/// but that it is to be the only one of its kind, which was granted; and its `expiration` begins anew.
 pub fn moved_properties(original: &BasicProperties, routing_key: &str) -> BasicProperties {
     let mut headers = kept_headers(original, &DEATHS);
-    headers.retain(|(name, _)| *name != header::ROUTING_KEY && *name != header::EXPIRATION);
-    headers.push((header::ROUTING_KEY, AMQPValue::LongString(routing_key.into())));
+    let mut notes = noted(original);
+    notes.retain(|(name, _)| *name != header::EXPIRATION);
+    notes.push((header::ROUTING_KEY, AMQPValue::LongString(routing_key.into())));
+    headers.retain(|(name, _)| *name != header::UNIQUE_FOR && !notes.iter().any(|(note, _)| note == name));
+    headers.extend(notes);
     let moved = copied(original).with_headers(table(headers));
     match original.expiration() {
         Some(expiration) => moved.with_expiration(expiration.clone()),
@@ -252,7 +255,7 @@ mod tests {
             .with_user_id("somebody".into())
             .with_message_id("m".into());
         let moved = moved_properties(&original, "routing.task.run.a");
-        assert_eq!(names(&moved), ["x-priority", "x-routing-key"]);
+        assert_eq!(names(&moved), ["x-priority", "x-routing-key", "x-user-id"]);
         assert_eq!((moved.user_id(), moved.expiration()), (&None, original.expiration()));
         assert_eq!(moved.message_id(), original.message_id());
         let low = "tasks.priority.low";

@@ -72,11 +72,6 @@ impl<'p> TaskDraft<'p> {
     /// the same, and its header `x-priority` says this.
     pub fn priority(self, priority: Priority) -> Self {
         self.with(|request| {
-            if let Some(key) = priority.routing_key()
-                && request.routing_key == key_of_all(&request.task_name)
-            {
-                request.routing_key = key.to_owned();
-            }
             request.priority = priority;
             Ok(())
         })
@@ -175,7 +170,13 @@ impl<'p> TaskDraft<'p> {
     }
 
     fn publication(self) -> Result<Publication, PublishError> {
-        let mut publication = Publication::of_task(&self.request?);
+        let mut request = self.request?;
+        if let Some(key) = request.priority.routing_key()
+            && request.routing_key == key_of_all(&request.task_name)
+        {
+            request.routing_key = key.to_owned();
+        }
+        let mut publication = Publication::of_task(&request);
         if let Some(after) = self.expiration {
             publication.properties = publication.properties.with_expiration(after.as_millis().to_string().into());
         }

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use event_driven::{
     client::{Client, Deliveries, Settlement, Source},
     lapin::{Connection, ExchangeKind},
+    names::Priority,
     publisher::{PublishError, Publisher},
     topology::{TopologyError, TopologySettings, apply, exchanges, plan, route},
 };
@@ -25,7 +26,8 @@ async fn without_alternate(vhost: &Vhost) -> Connection {
 /// Who consumes `tasks`, as warren does.
 async fn tasks(vhost: &Vhost, settings: &TopologySettings) -> (Client, Deliveries) {
     let client = Client::connect_with(service("warren", vhost, settings.clone()), plan(settings)).await.unwrap();
-    let deliveries = client.consume(Source::tasks(settings.retries, NonZeroU16::MIN, NonZeroU16::MIN));
+    let deliveries =
+        client.consume(Source::tasks(Priority::Normal, settings.retries, NonZeroU16::MIN, NonZeroU16::MIN));
     (client, deliveries)
 }
 

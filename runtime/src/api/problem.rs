@@ -165,6 +165,7 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Database(error) => error.into(),
+            SubmitError::Unrecorded(_) => Self::unavailable(error.to_string()),
             SubmitError::Broker(ref reason) if reason.may_pass() => Self::unavailable(error.to_string()),
             SubmitError::Malformed(_) | SubmitError::Broker(_) => Self::unprocessable(error.to_string()),
         }

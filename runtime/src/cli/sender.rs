@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use event_driven::{
     client::{self as broker, ClientSettings},
     message::{EventMessage, JsonText, Outcome, ShortText, Start, TaskRequest},
-    names::Attempt,
+    names::{Attempt, Priority},
     publisher::{Publication, Publisher, PublisherSettings},
 };
 use serde_json::{Map, Value, json, value::RawValue};
@@ -67,12 +67,17 @@ async fn publish_task_over_http(
     args: &task::Publish,
     payload: Box<RawValue>,
 ) -> anyhow::Result<Value> {
-    let body = json!({
+    let class = (args.priority != Priority::Normal).then(|| args.priority.as_str());
+    let mut body = json!({
         "task_name": args.name, "payload": payload, "producer_app": args.producer, "message_id": args.message_id,
         "correlation_id": args.correlation_id, "routing_key": args.routing_key,
         "delay_ms": args.delay.map(|delay| delay.as_millis()), "run_at": args.run_at,
-        "priority": args.priority.as_str(), "unique_for_ms": args.unique_for.map(|time| time.time().as_millis()),
+        "priority": class, "unique_for_ms": args.unique_for.map(|time| time.time().as_millis()),
     });
+    // What was not asked for is not said: a server that is older need not know of it.
+    if let Value::Object(members) = &mut body {
+        members.retain(|name, value| name == "payload" || !value.is_null());
+    }
     let deadline = Instant::now() + if args.wait { args.timeout } else { Duration::ZERO };
     let wait = || deadline.saturating_duration_since(Instant::now()).min(ONE_WAIT);
     let client = Client::new(config)?;

@@ -26,6 +26,7 @@ pub use events::{EventFilter, EventSummary, RoutingKeyFilter};
 pub use pending::Inserted;
 pub use take_over::{TakeOver, Taken};
 pub use tasks::{TaskFilter, TaskSummary};
+pub use unique::Kind;
 pub use usage::{Spread, Usage};
 
 #[cfg(doc)]

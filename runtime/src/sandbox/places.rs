@@ -10,15 +10,16 @@ use std::{
 };
 
 use event_driven::names::TaskName;
-use tokio::sync::Semaphore;
+
+use super::slots::Slots;
 
 /// The places of all components, as long as a version of theirs is known or a task of theirs runs.
 #[derive(Default)]
-pub(super) struct Places(Mutex<HashMap<(TaskName, u32), Weak<Semaphore>>>);
+pub(super) struct Places(Mutex<HashMap<(TaskName, u32), Weak<Slots>>>);
 
 impl Places {
     /// Those of the component whose versions may be executed so often at once.
-    pub(super) fn of(&self, name: &TaskName, concurrency: u32) -> Arc<Semaphore> {
+    pub(super) fn of(&self, name: &TaskName, concurrency: u32) -> Arc<Slots> {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|_, places| places.strong_count() > 0);
         let key = (name.clone(), concurrency);
@@ -31,6 +32,6 @@ impl Places {
 }
 
 /// Places that are shared with nobody.
-pub(super) fn alone(concurrency: u32) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(concurrency as usize))
+pub(super) fn alone(concurrency: u32) -> Arc<Slots> {
+    Arc::new(Slots::new(concurrency))
 }

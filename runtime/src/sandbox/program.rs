@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
+use event_driven::names::Priority;
 use semver::Version;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Engine, Store,
     component::{Component, HasSelf, Linker, types::ComponentItem},
 };
 
-use super::{bindings, context::bounded, disk, engine::EngineError, granted::Granted, guest::Guest};
+use super::{
+    bindings,
+    context::bounded,
+    disk,
+    engine::EngineError,
+    granted::Granted,
+    guest::Guest,
+    slots::{Place, Slots},
+};
 use crate::manifest::{Manifest, SecretError};
 
 /// Our package, as `wit/task.wit` has it.
@@ -30,7 +38,7 @@ pub(super) struct Terms {
     manifest: Manifest,
     granted: Granted,
     /// Executions that may be begun; other versions of the component may take some of them.
-    places: Arc<Semaphore>,
+    places: Arc<Slots>,
 }
 
 /// Why a component can't be executed here.
@@ -76,7 +84,7 @@ impl Terms {
     ///
     /// # Errors
     /// If one can't be had.
-    pub(super) fn new(manifest: Manifest, places: Arc<Semaphore>) -> Result<Self, SecretError> {
+    pub(super) fn new(manifest: Manifest, places: Arc<Slots>) -> Result<Self, SecretError> {
         let granted = Granted::new(&manifest)?;
         Ok(Self { manifest, granted, places })
     }
@@ -98,12 +106,12 @@ impl Program {
 
     /// Whether one more of it may be executed now.
     pub fn has_place(&self) -> bool {
-        self.terms.places.available_permits() > 0
+        self.terms.places.has_place()
     }
 
-    /// Waits until one more of it may be executed. Cancel-safe.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.terms.places.clone().acquire_owned().await.ok()
+    /// Waits until one more of it may be executed, for a task of this class. Cancel-safe.
+    pub(super) async fn place(&self, class: Priority) -> Option<Place> {
+        self.terms.places.place(class).await
     }
 
     pub(super) fn engine(&self) -> &Engine {

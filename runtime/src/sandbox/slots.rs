@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::class::{PerClass, weight};
 
-/// The places. All clones are the same.
+/// The places: all that there are, or those of one component. All clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Slots(Arc<Mutex<State>>);
 
@@ -34,6 +34,11 @@ impl Slots {
     pub(super) fn new(count: u32) -> Self {
         let (waiting, turns) = (PerClass::default(), PerClass::of(weight));
         Self(Arc::new(Mutex::new(State { free: count, closed: false, waiting, turns })))
+    }
+
+    /// Whether one could be had at once.
+    pub(super) fn has_place(&self) -> bool {
+        self.state().free > 0
     }
 
     /// Waits for a place. None once it is closed. Cancel-safe.

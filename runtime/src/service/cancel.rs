@@ -20,9 +20,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How far back a look goes beyond the one before: a note may be committed some time after the time that it has.
 const OVERLAP: Duration = Duration::from_secs(60);
 
-/// How often old notes are forgotten.
-const TIDY: Duration = Duration::from_secs(60 * 60);
-
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,7 +36,7 @@ impl Service {
 
     /// Tells the sandbox what is to be cancelled, for as long as there is a service.
     pub(super) async fn watch_cancels(service: Weak<Self>) {
-        let (mut last, mut tidied) = (Instant::now(), None::<Instant>);
+        let mut last = Instant::now();
         while let Some(service) = service.upgrade().filter(|service| !service.cut_off.is_cancelled()) {
             let _told_or_time = timeout(LOOK, service.look_for_cancels.notified()).await;
             let began = Instant::now();
@@ -48,24 +45,11 @@ impl Service {
                 Ok(Ok(tasks)) => {
                     service.parts.sandbox.cancel(tasks);
                     last = began;
-                    if tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY) {
-                        service.forget_old_notes().await;
-                        tidied = Some(began);
-                    }
                 }
                 // That the database is away is told by the recorder's health.
                 Ok(Err(error)) => tracing::debug!(%error, "what is to be cancelled is not known: {error}"),
                 Err(_) => tracing::debug!("what is to be cancelled is not known within {PATIENCE:?}"),
             }
-        }
-    }
-
-    async fn forget_old_notes(&self) {
-        if let Ok(Err(error)) = timeout(PATIENCE, self.parts.database.forget_old_cancels()).await {
-            tracing::debug!(%error, "old notes of what is to be cancelled stay for now: {error}");
-        }
-        if let Ok(Err(error)) = timeout(PATIENCE, self.parts.database.forget_old_kinds()).await {
-            tracing::debug!(%error, "old notes of what is the only one of its kind stay for now: {error}");
         }
     }
 

@@ -16,11 +16,10 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{
-    Service,
-    first::First,
-    rows,
+    Service, rows,
     submit::{new_id, publish_task},
     waiting::patiently,
+    wishes::Granted,
 };
 use crate::{
     broker::{Delivery, PublishError, Settlement},
@@ -41,30 +40,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Service {
     /// Puts a request by whose time has not come.
-    pub(super) async fn postpone(&self, request: TaskRequest, delivery: &Delivery) -> First {
-        let Some(due_at) = self.due_at(&request) else { return First::GoOn(request) };
+    pub(super) async fn postpone(&self, request: TaskRequest, delivery: &Delivery) -> Granted {
+        let Some(due_at) = self.due_at(&request) else { return Granted::GoOn(request) };
         // It has to be found again when it is published: by an id.
         let message_id = request.message_id.clone().unwrap_or_else(new_id);
         let id = rows::id_of_message(&request.producer_app, &message_id);
         let request = TaskRequest { message_id: Some(message_id), start: Start::AtOnce, ..request };
         let known = self.in_time(patiently(|| self.parts.lookups.state(id)), delivery).await;
-        let Some(known) = known else { return First::Drop };
+        let Some(known) = known else { return Granted::Drop };
         let to_be_reopened = match known.map(|known| known.status) {
             None | Some(TaskStatus::Pending) => false,
             Some(TaskStatus::Failed) if !delivery.redelivered => true,
-            Some(_) => return First::GoOn(request),
+            Some(_) => return Granted::GoOn(request),
         };
         let put_by = self.in_time(patiently(|| self.put_by(id, &request, due_at, to_be_reopened)), delivery).await;
         match put_by {
             Some(Ok(())) => {
                 tracing::debug!(task.id = %id, "the task waits until {due_at}");
-                First::Settle(Settlement::Ack)
+                Granted::Settle(Settlement::Ack)
             }
             Some(Err(reason)) => {
                 let row = rows::accepted(id, &request, self.parts.database.clock().now());
-                self.bury_unstorable(row, &reason).await.map_or(First::Drop, First::Settle)
+                self.bury_unstorable(row, &reason).await.map_or(Granted::Drop, Granted::Settle)
             }
-            None => First::Drop,
+            None => Granted::Drop,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::class::PerClass;
 pub(super) struct Load {
     held: PerClass<AtomicU64>,
     bytes: AtomicU64,
-    ended: AtomicU64,
+    ended: PerClass<AtomicU64>,
     parked: AtomicU64,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Seen {
     /// Bytes of their bodies.
     pub(super) bytes: u64,
     /// Deliveries that came to an end since the start.
-    pub(super) ended: u64,
+    pub(super) ended: PerClass<u64>,
     /// Deliveries that wait for what becomes of a task elsewhere, and need no place here meanwhile.
     pub(super) parked: u64,
 }
@@ -66,7 +66,7 @@ impl Load {
         Seen {
             held: PerClass::of(|class| self.held.get(class).load(Relaxed)),
             bytes: self.bytes.load(Relaxed),
-            ended: self.ended.load(Relaxed),
+            ended: PerClass::of(|class| self.ended.get(class).load(Relaxed)),
             parked: self.parked.load(Relaxed),
         }
     }
@@ -75,14 +75,14 @@ impl Load {
 impl Seen {
     /// Deliveries that are unsettled, of all classes.
     pub(super) fn held(&self) -> u64 {
-        self.held.high + self.held.normal + self.held.low
+        self.held.sum()
     }
 }
 
 impl Held {
     /// It came to an end, and was not only given back.
     pub(super) fn ended(&self) {
-        self.load.ended.fetch_add(1, Relaxed);
+        self.load.ended.get(self.class).fetch_add(1, Relaxed);
     }
 }
 

@@ -71,8 +71,8 @@ impl Pace {
 
     /// One tick is over: what is the prefetch now?
     pub(super) fn tick(&mut self, seen: Seen) -> u16 {
-        let ended = seen.ended.saturating_sub(self.ended);
-        self.ended = seen.ended;
+        let ended = seen.ended.sum().saturating_sub(self.ended);
+        self.ended = seen.ended.sum();
         self.recent.pop_front();
         self.recent.push_back(ended);
         if let Some(mean) = seen.bytes.checked_div(seen.held()) {
@@ -146,7 +146,7 @@ impl Service {
         while let Some(service) = service.upgrade().filter(|service| !service.is_stopping()) {
             let seen = service.load.seen();
             drop(service);
-            let now = shares.tick(pace.tick(seen).into(), seen.held);
+            let now = shares.tick(pace.tick(seen).into(), seen);
             for (class, prefetch_of) in &prefetches {
                 let (before, now) = (prefetch_of.get(), prefetch(*now.get(*class)).get());
                 if before != now {
@@ -191,7 +191,12 @@ mod tests {
             for _ in 0..count {
                 let held = u64::from(self.pace.now());
                 self.ended += ended_in_each(held);
-                self.pace.tick(Seen { held: normal(held), bytes: held * self.body, ended: self.ended, parked: 0 });
+                self.pace.tick(Seen {
+                    held: normal(held),
+                    bytes: held * self.body,
+                    ended: normal(self.ended),
+                    parked: 0,
+                });
             }
             self.pace.now()
         }
@@ -254,7 +259,7 @@ mod tests {
         let mut pace = Pace::new(4, 1000, MEMORY);
         let least = u64::from(pace.now());
         for ended in [1, 1, 1] {
-            pace.tick(Seen { held: normal(pace.now().into()), bytes: 80, ended, parked: 50 });
+            pace.tick(Seen { held: normal(pace.now().into()), bytes: 80, ended: normal(ended), parked: 50 });
         }
         assert!(u64::from(pace.now()) >= least + 50, "{}", pace.now());
     }
@@ -263,7 +268,7 @@ mod tests {
     fn what_is_not_used_up_does_not_grow() {
         let mut pace = Pace::new(256, 1000, MEMORY);
         for n in 0..100 {
-            pace.tick(Seen { held: normal(3), bytes: 240, ended: n * 20, parked: 0 });
+            pace.tick(Seen { held: normal(3), bytes: 240, ended: normal(n * 20), parked: 0 });
         }
         assert_eq!(pace.now(), 64);
     }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Service, rows};
+use super::{Service, rows, wishes::duplicate_of};
 use crate::{
     broker::{Publish, PublishError, Target},
     lifecycle::{Inserted, QueryError, TaskRow, TaskStatus},
@@ -53,6 +53,9 @@ pub enum SubmitError {
     /// The row could not be written, so nothing was published.
     #[error("the database does not take the task now, try again: {0}")]
     Database(#[from] QueryError),
+    /// The row was written, and not what became of the task.
+    #[error("the database does not take the task now, try again: {0}")]
+    Unrecorded(String),
     /// The row was written, and the broker did not take the message: the row says so.
     #[error("the broker does not take the task now, try again: {0}")]
     Broker(#[from] PublishError),
@@ -87,7 +90,7 @@ impl Service {
     /// See [`SubmitError`]. A task that was not accepted is not executed, unless the broker took the message and could
     /// not say so.
     pub async fn submit(&self, submission: Submission) -> Result<TaskRow, SubmitError> {
-        let (request, message_id) = self.request_of(submission)?;
+        let (mut request, message_id) = self.request_of(submission)?;
         let id = rows::id_of_message(&request.producer_app, &message_id);
         let row = rows::accepted(id, &request, self.parts.database.clock().now());
         let begins = match self.parts.database.insert_pending(row.clone()).await? {
@@ -100,6 +103,19 @@ impl Service {
             Inserted::Existing(_) => false,
             Inserted::New => true,
         };
+        // What was accepted before has had its answer then.
+        if let Some(time) = request.unique_for.take().filter(|_| begins) {
+            let holder = self.claim_kind(&request, id, &message_id, false, time).await?;
+            if holder.id_task != id {
+                let row = rows::cancelled(id, &request, &duplicate_of(&holder), self.parts.database.clock().now());
+                self.parts
+                    .recorder
+                    .record(row.clone())
+                    .await
+                    .map_err(|error| SubmitError::Unrecorded(error.to_string()))?;
+                return Ok(row);
+            }
+        }
         if let Some(due_at) = self.due_at(&request).filter(|_| begins) {
             return match self.put_by(id, &request, due_at, false).await {
                 Ok(Ok(())) => Ok(self.parts.database.find_task(id).await?.unwrap_or(row)),

@@ -32,6 +32,7 @@ fn message(db: &Database, n: usize, due_in: TimeDelta) -> DelayedTask {
         reply_to: None,
         traceparent: None,
         tracestate: None,
+        priority: None,
     }
 }
 

@@ -40,7 +40,7 @@ async fn migrations_are_taken_back_and_applied_again(test: TestDatabase) {
     };
     assert_eq!(applied().await, [true; 8]);
     migration::down(db.connection(), 1).await.unwrap();
-    assert_eq!(applied().await, [true, true, true, true, true, true, false]);
+    assert_eq!(applied().await, [true, true, true, true, true, true, true, false]);
     migration::down(db.connection(), 99).await.unwrap();
     assert_eq!(applied().await, [false; 8]);
     db.migrate().await.unwrap();

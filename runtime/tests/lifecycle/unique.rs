@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use warren::lifecycle::Database;
+use warren::lifecycle::{Database, Kind};
 
 use crate::{database::TestDatabase, rows::id};
 
@@ -10,7 +10,9 @@ crate::on_both_databases!(of_many_that_ask_at_once_one_is_the_only_one, when_its
 
 async fn claim(db: &Database, n: usize, minutes: i64) -> uuid::Uuid {
     let until = db.clock().now() + TimeDelta::minutes(minutes);
-    db.claim_kind("kind", id(n), &format!("m-{n}"), until).await.unwrap().id_task
+    let (kind, message_id) = ("kind".to_owned(), format!("m-{n}"));
+    let claim = Kind { kind, id_task: id(n), message_id, is_made_up: false, until };
+    db.claim_kind(claim).await.unwrap().id_task
 }
 
 async fn of_many_that_ask_at_once_one_is_the_only_one(test: TestDatabase) {
