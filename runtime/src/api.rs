@@ -1,4 +1,4 @@
-//! HTTP: submit tasks and events, read what became of them, ask whether the service is well. The same in `warren run`
+//! HTTP: submit tasks and events, keep schedules, read what became of them, ask whether the service is well. The same in `warren run`
 //! and `warren dev`.
 //!
 //! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads or publishes
@@ -17,6 +17,7 @@ mod problem;
 mod receipt;
 mod receive;
 mod registry;
+mod schedules;
 mod starting;
 mod tasks;
 mod upload;
@@ -33,7 +34,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::{access::Access, receive::Uploads};
 pub use self::{
     access::WithoutToken, components::UsageView, events::EventView, logs::LogsView, problem::Problem,
-    starting::Starting, tasks::TaskView,
+    schedules::ScheduleView, starting::Starting, tasks::TaskView,
 };
 use crate::service::Service;
 
@@ -50,6 +51,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(attempts::retry))
         .routes(routes!(cancel::cancel))
         .routes(routes!(logs::logs))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::show, schedules::add, schedules::replace, schedules::remove))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::show))
         .routes(routes!(registry::list))
