@@ -1,8 +1,8 @@
 //! HTTP: submit tasks and events, keep schedules, read what became of them, ask whether the service is well. The same in `warren run`
 //! and `warren dev`.
 //!
-//! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads or publishes
-//! tasks is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
+//! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads, publishes tasks
+//! or keeps schedules is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
 //! needs a token (`access`).
 
 mod access;
@@ -115,7 +115,7 @@ pub async fn bind(addr: SocketAddr) -> Result<Bound, ServeError> {
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     if !addr.ip().is_loopback() {
-        tracing::warn!(%addr, "HTTP is open to others at {addr}, and asks nobody for a password who reads or publishes tasks");
+        tracing::warn!(%addr, "HTTP is open to others at {addr}, and asks nobody for a password who reads or publishes tasks or keeps schedules");
     }
     Ok(Bound { listener, addr })
 }

@@ -6,6 +6,8 @@
 mod database;
 #[path = "support/process.rs"]
 mod process;
+#[path = "../../event-driven/tests/support/proxy.rs"]
+mod proxy;
 #[path = "support/stack.rs"]
 mod stack;
 #[path = "../../event-driven/tests/support/vhost.rs"]

@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The pause after a look that has found nothing, though something is due: another runtime is at it.
-const BREATH: Duration = Duration::from_millis(5);
+const BREATH: Duration = Duration::from_millis(20);
 
 /// Bytes of payloads that are in memory at once to be published.
 const AT_ONCE: u64 = 4 * 1024 * 1024;

@@ -5,6 +5,7 @@
 
 use super::{Service, delayed::answered, rows};
 use crate::{
+    broker,
     lifecycle::{Added, QueryError},
     schedule::Schedule,
 };
@@ -21,7 +22,13 @@ impl Service {
     }
 
     /// Makes some of the ticks that are due. Gives whether there may be more.
+    ///
+    /// Not while the broker is away: what is due then is made when it is back, the latest of each schedule, or by another
+    /// runtime that reaches it. Else a tick each second would be as many messages as the outage has seconds.
     pub(super) async fn make_ticks(&self) -> Result<bool, String> {
+        if let broker::Health::Disconnected(reason) = &*self.parts.broker.health().borrow() {
+            return Err(reason.to_string());
+        }
         let database = &self.parts.database;
         // Asked first: nothing needs to be locked, once a second, to find nothing.
         match answered(database.next_tick()).await? {

@@ -3,14 +3,18 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytesize::ByteSize;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ConnectionTrait;
 use warren::{
     lifecycle::{AttemptOutcome, TaskFilter, TaskStatus, TaskSummary},
     schedule::{Draft, Schedule},
 };
 
-use crate::stack::Stack;
+use crate::{
+    process::{PATIENCE, Process},
+    proxy::Proxy,
+    stack::Stack,
+};
 
 fn each_second() -> Schedule {
     let draft = Draft { name: "pulse", cron: "* * * * * *", time_zone: None, task_name: "echo", payload: r#"{"n":1}"# };
@@ -83,6 +87,40 @@ async fn of_ticks_that_came_while_no_runtime_was_there_the_latest_is_executed() 
     let ticks = ticks(&stack).await;
     let first = ticks.keys().next().unwrap();
     assert!((*first - added_at).to_std().unwrap() >= away - Duration::from_secs(1), "{first} {added_at}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_do_not_pile_up_while_the_broker_is_away() {
+    let stack = Stack::new().await;
+    let _publisher = stack.publisher().await;
+    let proxy = Proxy::start(stack.vhost.server()).await;
+    let mut command = stack.command(&[]);
+    command.env("RABBITMQ_URL", stack.vhost.url_by(proxy.port));
+    let warren = Process::start(command);
+    stack.database.add_schedule(&each_second(), false).await.unwrap();
+    stack.wait_for_tasks(&filter(TaskStatus::Completed), |tasks| !tasks.is_empty()).await;
+    proxy.refuse();
+    tokio::time::timeout(PATIENCE, noticed(&warren)).await.expect("readiness tells that the broker is away");
+    let away_since = stack.database.clock().now();
+    // So many ticks are missed. Nothing tells of one.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let back_at = stack.database.clock().now();
+    proxy.restore();
+    let after = |tasks: &[TaskSummary]| tasks.iter().any(|task| time(task) > back_at);
+    stack.wait_for_tasks(&filter(TaskStatus::Completed), after).await;
+    let ticks = ticks(&stack).await;
+    let missed = ticks.keys().filter(|tick| (away_since..back_at - TimeDelta::seconds(1)).contains(*tick));
+    assert_eq!(missed.count(), 0, "{away_since} {back_at} {ticks:?}");
+}
+
+/// Waits until the runtime tells that it is not ready.
+async fn noticed(warren: &Process) {
+    warren::tls::install_ring();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    while http.get(format!("{}/readyz", warren.url)).send().await.unwrap().status().is_success() {
+        // Readiness can only be asked for.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
