@@ -18,7 +18,8 @@ pub enum Step {
         /// The next one's.
         next_at: DateTime<Utc>,
     },
-    /// It is ahead of a clock that was set back, and counts from now.
+    /// It counts from now: it is ahead of a clock that was set back; or its next time is none of its times, because it was left
+    /// alone for a while or the rules of its zone have changed.
     CountAnew {
         /// The next tick's time. One that was made before is known by its id.
         next_at: DateTime<Utc>,
@@ -47,7 +48,11 @@ impl Step {
         if next_at > now {
             return Some(Self::Wait);
         }
-        let at = timetable.latest(next_at, now);
-        Some(Self::Tick { at, next_at: timetable.next_after(now)? })
+        let latest = timetable.latest(next_at, now);
+        let next_at = timetable.next_after(now)?;
+        Some(match latest {
+            Some(at) => Self::Tick { at, next_at },
+            None => Self::CountAnew { next_at },
+        })
     }
 }

@@ -87,23 +87,23 @@ impl Timetable {
         next.ok().map(|next| next.to_utc())
     }
 
-    /// The latest time up to `now`, or `earliest` if none comes after that.
-    pub(super) fn latest(&self, earliest: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// The latest time from `earliest` to `now`; `None` if there is none.
+    pub(super) fn latest(&self, earliest: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // Halved, second by second: it may be years, of a tick each second. At the first second after which nothing comes up
         // to now, the latest has just come.
         let comes_after = |second: i64| {
             let next = DateTime::from_timestamp(second, 0).and_then(|time| self.next_after(time));
             next.is_some_and(|next| next <= now)
         };
-        let (mut before, mut after) = (earliest.timestamp(), now.timestamp());
+        let (mut before, mut after) = (earliest.timestamp() - 1, now.timestamp());
         if !comes_after(before) {
-            return earliest;
+            return None;
         }
         while after - before > 1 {
             let middle = before + (after - before) / 2;
             if comes_after(middle) { before = middle } else { after = middle }
         }
-        DateTime::from_timestamp(after, 0).unwrap_or(earliest)
+        DateTime::from_timestamp(after, 0)
     }
 }
 

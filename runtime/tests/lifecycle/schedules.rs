@@ -26,8 +26,8 @@ crate::on_both_databases!(
 
 const EACH_SECOND: &str = "* * * * * *";
 const EACH_HOUR: &str = "0 * * * *";
-/// No test sees a tick of it but where it sets the time.
-const LEAP_DAY: &str = "17 3 29 2 *";
+/// No test sees a tick of it.
+const EACH_YEAR: &str = "17 3 29 2 *";
 
 fn schedule(name: &str, cron: &str) -> Schedule {
     let draft = Draft { name, cron, time_zone: None, task_name: "echo", payload: r#"{"a": 1.0}"# };
@@ -37,6 +37,12 @@ fn schedule(name: &str, cron: &str) -> Schedule {
 async fn add(db: &Database, name: &str, cron: &str) -> ScheduleRow {
     assert_eq!(db.add_schedule(&schedule(name, cron), false).await.unwrap(), Added::New);
     row(db, name).await
+}
+
+/// A schedule with one time a year, of which this is one; with its next tick at that time.
+async fn add_due(db: &Database, name: &str, at: DateTime<Utc>) {
+    add(db, name, &at.format("%-S %-M %-H %-d %-m *").to_string()).await;
+    set(db, name, &[("next_at", at)]).await;
 }
 
 async fn row(db: &Database, name: &str) -> ScheduleRow {
@@ -111,10 +117,8 @@ async fn a_schedule_is_kept_listed_replaced_and_removed(test: TestDatabase) {
 
 async fn a_tick_is_a_message_that_is_due_and_the_row_of_its_task(test: TestDatabase) {
     let db = test.connect().await;
-    add(&db, "s", LEAP_DAY).await;
-    assert_eq!(ticks(&db).await, []);
     let at = second(db.clock().now());
-    set(&db, "s", &[("next_at", at)]).await;
+    add_due(&db, "s", at).await;
     let messages = ticks(&db).await;
     let [message] = messages.as_slice() else { panic!("{messages:?}") };
     assert_eq!(
@@ -138,8 +142,7 @@ async fn a_tick_is_a_message_that_is_due_and_the_row_of_its_task(test: TestDatab
 async fn of_those_who_look_at_once_each_tick_is_made_by_one(test: TestDatabase) {
     let (one, other) = (test.connect().await, test.connect().await);
     for n in 0..50 {
-        add(&one, &format!("s-{n}"), LEAP_DAY).await;
-        set(&one, &format!("s-{n}"), &[("next_at", one.clock().now())]).await;
+        add_due(&one, &format!("s-{n}"), second(one.clock().now())).await;
     }
     let mut looking = JoinSet::new();
     for n in 0..8 {
@@ -213,8 +216,8 @@ async fn a_schedule_that_is_far_ahead_of_the_clock_counts_anew(test: TestDatabas
 
 async fn a_tick_that_is_made_twice_is_the_same_task(test: TestDatabase) {
     let db = test.connect().await;
-    add(&db, "s", LEAP_DAY).await;
     let at = second(db.clock().now());
+    add_due(&db, "s", at).await;
     for _ in 0..2 {
         set(&db, "s", &[("next_at", at)]).await;
         db.make_ticks(id_of_message).await.unwrap();
@@ -232,7 +235,7 @@ async fn a_tick_that_is_made_twice_is_the_same_task(test: TestDatabase) {
 
 async fn a_schedule_that_can_not_be_read_holds_up_no_other(test: TestDatabase) {
     let db = test.connect().await;
-    let long_ago = db.clock().now() - TimeDelta::hours(2);
+    let long_ago = second(db.clock().now()) - TimeDelta::hours(2);
     let long_name = "x".repeat(300);
     for (name, column, value) in [
         ("no-line", "cron", "nonsense"),
@@ -241,32 +244,34 @@ async fn a_schedule_that_can_not_be_read_holds_up_no_other(test: TestDatabase) {
         ("no-task", "task_name", "../x"),
         ("no-name", "name", &long_name),
     ] {
-        add(&db, name, LEAP_DAY).await;
-        set(&db, name, &[("next_at", long_ago)]).await;
+        add_due(&db, name, long_ago).await;
         let sql = format!("UPDATE schedule SET {column} = $2 WHERE name = $1");
         execute(&db, &sql, [name.into(), value.into()]).await;
     }
     if test.is_postgres() {
-        add(&db, "no-json", LEAP_DAY).await;
-        set(&db, "no-json", &[("next_at", long_ago)]).await;
+        add_due(&db, "no-json", long_ago).await;
         execute(&db, "UPDATE schedule SET payload = $2 WHERE name = $1", ["no-json".into(), r#""\u0000""#.into()])
             .await;
     }
-    add(&db, "s", LEAP_DAY).await;
-    set(&db, "s", &[("next_at", second(db.clock().now()))]).await;
+    add_due(&db, "s", second(db.clock().now())).await;
     let messages = ticks(&db).await;
     assert_eq!(messages.iter().map(|message| &message.message_id[..11]).collect::<Vec<_>>(), ["schedule.s."]);
     assert!(db.next_tick().await.unwrap().unwrap() > db.clock().now(), "the others are left alone for a while");
     let list = db.list_schedules(10, None).await.unwrap();
     assert!(list.iter().filter(|row| row.name != "s").all(|row| row.last_at.is_none()), "{list:?}");
+
+    // Somebody has put it right; the hour is over. That it was looked at then makes no tick.
+    execute(&db, "UPDATE schedule SET cron = $2 WHERE name = $1", ["never".into(), EACH_YEAR.into()]).await;
+    set(&db, "never", &[("next_at", db.clock().now())]).await;
+    assert_eq!(ticks(&db).await, []);
+    assert!(row(&db, "never").await.next_at > db.clock().now() + TimeDelta::hours(2));
 }
 
 async fn more_schedules_than_are_looked_at_at_once_are_all_served(test: TestDatabase) {
     let db = test.connect().await;
     let at = second(db.clock().now());
     for n in 0..70 {
-        add(&db, &format!("s-{n}"), LEAP_DAY).await;
-        set(&db, &format!("s-{n}"), &[("next_at", at)]).await;
+        add_due(&db, &format!("s-{n}"), at).await;
     }
     assert_eq!(ticks(&db).await.len(), 70);
 }

@@ -5,7 +5,9 @@ use std::{
     process::{Command, Output},
 };
 
+use bytesize::ByteSize;
 use serde_json::{Value, json};
+use warren::schedule::{Draft, Schedule, is_same_json};
 
 use crate::{
     process::{Process, components, warren},
@@ -107,4 +109,29 @@ fn commands_beside_dev_over_http() {
 async fn commands_on_postgres() {
     let stack = Stack::new().await;
     tokio::task::block_in_place(|| add_list_show_remove(|| stack.bare()));
+}
+
+#[test]
+fn payloads_are_the_same_whose_white_space_alone_differs() {
+    for (one, other, same) in [
+        (r#"{"a":1,"b":[true]}"#, "{ \"a\" : 1,\n\t\"b\": [ true ] }\r\n", true),
+        (r#""a b""#, r#""ab""#, false),
+        (r#""\" ""#, r#""\"""#, false),
+        (r#"["\\" , " "]"#, r#"["\\"," "]"#, true),
+        ("1", "1.0", false),
+    ] {
+        assert_eq!(is_same_json(one, other), same, "{one} {other}");
+    }
+}
+
+#[test]
+fn a_payload_that_fits_into_no_message_is_refused() {
+    let payload = format!("[{}1]", "1,".repeat(500));
+    let draft = Draft { name: "x", cron: "* * * * *", time_zone: None, task_name: "echo", payload: &payload };
+    assert!(Schedule::new(draft, ByteSize::kib(2)).is_ok());
+    let error = Schedule::new(draft, ByteSize::kib(1)).unwrap_err().to_string();
+    assert_eq!(error, "payload has 1003 bytes, at most 896 fit into a message (broker.max_body)");
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let error = Schedule::new(Draft { payload: &deep, ..draft }, ByteSize::mib(1)).unwrap_err().to_string();
+    assert_eq!(error, "payload nests arrays and objects deeper than 127");
 }

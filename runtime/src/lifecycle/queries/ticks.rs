@@ -46,8 +46,7 @@ impl Database {
         let rows = transaction.query_all_raw(self.due_schedules(now)).await?;
         for row in &rows {
             let schedule = due(row)?;
-            let step = schedule.step(now);
-            match step {
+            match schedule.step(now) {
                 Ok(Step::Tick { at, next_at }) => {
                     let tick = Tick { schedule: &schedule, at, id_of };
                     match self.make_tick(&transaction, &tick, now).await {
