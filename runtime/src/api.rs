@@ -1,8 +1,8 @@
-//! HTTP: submit tasks and events, read what became of them, ask whether the service is well. The same in `warren run`
+//! HTTP: submit tasks and events, keep schedules, read what became of them, ask whether the service is well. The same in `warren run`
 //! and `warren dev`.
 //!
-//! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads or publishes
-//! tasks is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
+//! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads, publishes tasks
+//! or keeps schedules is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
 //! needs a token (`access`).
 
 mod access;
@@ -17,6 +17,7 @@ mod problem;
 mod receipt;
 mod receive;
 mod registry;
+mod schedules;
 mod starting;
 mod tasks;
 mod upload;
@@ -33,7 +34,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::{access::Access, receive::Uploads};
 pub use self::{
     access::WithoutToken, components::UsageView, events::EventView, logs::LogsView, problem::Problem,
-    starting::Starting, tasks::TaskView,
+    schedules::ScheduleView, starting::Starting, tasks::TaskView,
 };
 use crate::service::Service;
 
@@ -50,6 +51,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(attempts::retry))
         .routes(routes!(cancel::cancel))
         .routes(routes!(logs::logs))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::show, schedules::add, schedules::replace, schedules::remove))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::show))
         .routes(routes!(registry::list))
@@ -112,7 +115,7 @@ pub async fn bind(addr: SocketAddr) -> Result<Bound, ServeError> {
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     if !addr.ip().is_loopback() {
-        tracing::warn!(%addr, "HTTP is open to others at {addr}, and asks nobody for a password who reads or publishes tasks");
+        tracing::warn!(%addr, "HTTP is open to others at {addr}, and asks nobody for a password who reads or publishes tasks or keeps schedules");
     }
     Ok(Bound { listener, addr })
 }

@@ -25,6 +25,7 @@ mod payload;
 mod progress;
 mod reader;
 mod run;
+mod schedule;
 mod sender;
 mod settings;
 mod signals;
@@ -66,6 +67,9 @@ enum Command {
     /// Publish tasks and read what became of them
     #[command(subcommand)]
     Task(task::Command),
+    /// Have tasks asked for again and again, at times that a cron line says
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// Read dead letters, have them tried again, or throw them away
     #[command(subcommand)]
     Dead(dead::Command),
@@ -121,6 +125,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::execute(file, args).await,
         Command::Dev(args) => dev::execute(file, args).await,
         Command::Task(command) => task::execute(file, command).await,
+        Command::Schedule(command) => schedule::execute(file, command).await,
         Command::Dead(command) => dead::execute(file, command).await,
         Command::Event(command) => event::execute(file, command).await,
         Command::Component(command) => component::execute(file, command).await,

@@ -27,5 +27,6 @@ pub mod outcome;
 pub mod receipt;
 pub mod retry;
 pub mod sandbox;
+pub mod schedule;
 pub mod service;
 pub mod tls;

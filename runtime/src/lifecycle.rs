@@ -42,6 +42,7 @@ pub use clock::Clock;
 pub use connect_error::ConnectError;
 pub use database::{Database, DatabaseConfig};
 pub use entity::delayed_task::Model as DelayedTask;
+pub use entity::schedule::Model as ScheduleRow;
 pub use entity::{AttemptOutcome, TaskStatus};
 pub use event_row::EventRow;
 pub use health::Health;
@@ -50,8 +51,8 @@ pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
 pub use queries::{
-    Cancelled, Claim, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, Kind, RoutingKeyFilter, Spread,
-    TakeOver, Taken, TaskFilter, TaskSummary, Usage,
+    Added, Cancelled, Claim, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, Kind, RoutingKeyFilter,
+    ScheduleSummary, Spread, TakeOver, Taken, TaskFilter, TaskSummary, Usage,
 };
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;

@@ -19,6 +19,7 @@ mod recording;
 pub mod reply;
 mod resume;
 mod rows;
+mod schedule;
 mod shares;
 mod stop;
 mod submit;
@@ -97,7 +98,7 @@ pub struct Service {
     stopping: AtomicBool,
     /// Rung when a task was cancelled by this process: the next look need not be waited for.
     look_for_cancels: Notify,
-    /// Rung when this process has put a task by until later.
+    /// Rung when this process has put a task by until later, or has a new schedule.
     delayed_arrived: Notify,
     /// Cancelled when the grace is over: what still waits is given back.
     cut_off: CancellationToken,

@@ -216,7 +216,8 @@ async fn health_and_description_are_there() {
     let components = ["", "/{name}", "/{name}/current", "/{name}/usage"].map(|rest| format!("/v1/components{rest}"));
     let components = components.each_ref().map(String::as_str);
     let events = ["/v1/events", "/v1/events/{id}"];
-    assert_eq!(paths, [&["/healthz", "/readyz"][..], &components, &events, &tasks].concat());
+    let schedules = ["/v1/schedules", "/v1/schedules/{name}"];
+    assert_eq!(paths, [&["/healthz", "/readyz"][..], &components, &events, &schedules, &tasks].concat());
     warren.signal("TERM");
     assert!(warren.wait().success());
     assert!(warren.log().contains("nothing is left behind"), "{}", warren.log());

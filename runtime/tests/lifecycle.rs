@@ -29,6 +29,7 @@ mod lifecycle {
     mod refused_row;
     mod runtimes;
     mod same_rows;
+    mod schedules;
     mod silence;
     mod slow;
     mod states;

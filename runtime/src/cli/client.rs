@@ -49,6 +49,18 @@ impl Client {
         self.send(request, wait).await?.with_context(|| format!("{}{path} is not there", self.base))
     }
 
+    /// PUT; what is sent takes the place of what is there.
+    pub(super) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.http.put(format!("{}{path}", self.base)).json(body);
+        self.send(request, Duration::ZERO).await?.with_context(|| format!("{}{path} is not there", self.base))
+    }
+
+    /// DELETE; whether it was there.
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<bool> {
+        let request = self.http.delete(format!("{}{path}", self.base));
+        Ok(self.send(request, Duration::ZERO).await?.is_some())
+    }
+
     async fn send(&self, request: RequestBuilder, wait: Duration) -> anyhow::Result<Option<Value>> {
         let response = request.timeout(PATIENCE + wait).send().await.with_context(|| {
             format!(
@@ -59,8 +71,10 @@ impl Client {
         })?;
         let status = response.status();
         let text = response.text().await?;
-        if status == StatusCode::NOT_FOUND {
-            return Ok(None);
+        match status {
+            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::NO_CONTENT => return Ok(Some(Value::Null)),
+            _ => {}
         }
         let body: Value = serde_json::from_str(&text)
             .with_context(|| format!("{} answered {status} with something that is no JSON", self.base))?;

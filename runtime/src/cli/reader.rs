@@ -113,7 +113,8 @@ fn query<const N: usize>(parameters: [(&'static str, Option<String>); N]) -> Vec
     parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn items(page: Option<Value>) -> anyhow::Result<Vec<Value>> {
+/// What a page of a list has.
+pub(super) fn items(page: Option<Value>) -> anyhow::Result<Vec<Value>> {
     let items = page.and_then(|mut page| page.get_mut("items").map(Value::take));
     match items {
         Some(Value::Array(items)) => Ok(items),

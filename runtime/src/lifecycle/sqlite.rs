@@ -75,7 +75,7 @@ pub(super) async fn insert_events(db: &DatabaseConnection, rows: &[&EventRow]) -
 }
 
 /// Takes the write lock at once: a transaction that began by reading could not wait for another writer.
-async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()

@@ -2,6 +2,7 @@
 //!
 //! In a table and not in queues with a time to live: a queue can't be looked into or cancelled from, and a task that waits in
 //! one behind a longer delay comes too late. All runtimes publish what is due; the database sees to it that each has its own.
+//! Ticks of schedules become such messages first, in the same loop.
 
 use std::{collections::VecDeque, sync::Weak, time::Duration};
 
@@ -31,6 +32,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The pause after something went wrong.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The pause after a look that has found nothing, though something is due: another runtime is at it.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// Bytes of payloads that are in memory at once to be published.
 const AT_ONCE: u64 = 4 * 1024 * 1024;
@@ -109,7 +113,7 @@ impl Service {
 
     async fn publish_delayed(service: Weak<Self>) {
         while let Some(service) = service.upgrade().filter(|service| !service.is_stopping()) {
-            let pause = match service.publish_due().await {
+            let pause = match service.look_for_due().await {
                 Ok(true) => continue,
                 Ok(false) => service.until_next().await,
                 Err(error) => {
@@ -119,6 +123,14 @@ impl Service {
             };
             let _told_or_time = timeout(pause, service.delayed_arrived.notified()).await;
         }
+    }
+
+    /// Makes ticks and publishes what is due, some of each. Gives whether there may be more.
+    async fn look_for_due(&self) -> Result<bool, String> {
+        let ticks = self.make_ticks().await;
+        // Whatever became of them: it waits for its time, too.
+        let published = self.publish_due().await;
+        Ok(ticks? | published?)
     }
 
     /// Publishes some of what is due. Gives whether there may be more.
@@ -182,10 +194,10 @@ impl Service {
     }
 
     async fn until_next(&self) -> Duration {
-        match answered(self.parts.database.next_due()).await {
-            Ok(Some(due_at)) => (due_at - self.parts.database.clock().now()).to_std().unwrap_or_default().min(LOOK),
-            Ok(None) | Err(_) => LOOK,
-        }
+        let database = &self.parts.database;
+        let next = [answered(database.next_due()).await, answered(database.next_tick()).await];
+        let Some(next) = next.into_iter().flatten().flatten().min() else { return LOOK };
+        (next - database.clock().now()).to_std().unwrap_or_default().clamp(BREATH, LOOK)
     }
 }
 
@@ -199,7 +211,7 @@ fn take_some(left: &mut VecDeque<(Uuid, u64)>) -> Vec<Uuid> {
     some
 }
 
-async fn answered<T>(asked: impl Future<Output = Result<T, QueryError>>) -> Result<T, String> {
+pub(super) async fn answered<T>(asked: impl Future<Output = Result<T, QueryError>>) -> Result<T, String> {
     match timeout(PATIENCE, asked).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("the database has not answered within {PATIENCE:?}")),

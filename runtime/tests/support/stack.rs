@@ -114,6 +114,12 @@ impl Stack {
             .await
     }
 
+    /// Waits until all tasks of this component have ended, however many there are.
+    pub(crate) async fn ended_all(&self, task_name: &str) -> Vec<TaskSummary> {
+        let filter = TaskFilter { task_name: Some(task_name.to_owned()), ..TaskFilter::default() };
+        self.wait_for_tasks(&filter, |tasks| tasks.iter().all(|task| task.status.is_final())).await
+    }
+
     /// Waits until the tasks that the filter lets through are as they should be.
     pub(crate) async fn wait_for_tasks(
         &self,
