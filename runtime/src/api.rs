@@ -2,13 +2,14 @@
 //! and `warren dev`.
 //!
 //! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads or publishes
-//! tasks is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
-//! needs a token (`access`).
+//! tasks is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components or
+//! dead letters needs a token (`access`).
 
 mod access;
 mod attempts;
 mod cancel;
 mod components;
+mod dead_letters;
 mod events;
 mod health;
 mod logs;
@@ -21,6 +22,7 @@ mod starting;
 mod tasks;
 mod upload;
 mod wait;
+mod walks;
 
 use std::{io, net::SocketAddr, os::fd::AsFd, sync::Arc};
 
@@ -30,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{access::Access, receive::Uploads};
+use self::{access::Access, receive::Uploads, walks::Walks};
 pub use self::{
     access::WithoutToken, components::UsageView, events::EventView, logs::LogsView, problem::Problem,
     starting::Starting, tasks::TaskView,
@@ -50,6 +52,10 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(attempts::retry))
         .routes(routes!(cancel::cancel))
         .routes(routes!(logs::logs))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::retry))
+        .routes(routes!(dead_letters::discard))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::show))
         .routes(routes!(registry::list))
@@ -90,11 +96,12 @@ pub struct Bound {
     pub addr: SocketAddr,
 }
 
-/// What those pass who change components.
+/// What those pass who change components or dead letters.
 #[derive(Debug)]
 struct Doors {
     access: Access,
     uploads: Uploads,
+    walks: Walks,
 }
 
 /// A served interface.
@@ -124,6 +131,7 @@ impl Bound {
         let doors = Doors {
             access: Access::new(config.http.tokens.clone(), without, self.addr),
             uploads: Uploads::new(config.http.uploads, config.components.max_size, config.http.upload_patience),
+            walks: Walks::default(),
         };
         Server::start(self.listener, router(service, Arc::new(doors)))
     }

@@ -4,6 +4,8 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "dead_letters/http.rs"]
+mod http;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/stack.rs"]

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use lapin::BasicProperties;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -97,6 +98,19 @@ impl InProcess {
     /// The dead letters of `queue` that are kept, oldest first.
     pub fn dead_letters(&self, queue: Queue) -> Vec<DeadLetter> {
         self.shared.queues().dead_letters(queue)
+    }
+
+    /// Publishes a dead letter again, with these properties. False: it is gone.
+    ///
+    /// # Errors
+    /// If its queue is full: it stays.
+    pub fn revive(&self, queue: Queue, number: u64, properties: BasicProperties) -> Result<bool, PublishError> {
+        self.shared.change(|queues| queues.revive(queue, number, properties))
+    }
+
+    /// Throws a dead letter away. False: it is gone.
+    pub fn discard(&self, queue: Queue, number: u64) -> bool {
+        self.shared.queues().discard(queue, number)
     }
 
     pub(super) fn health(&self) -> watch::Receiver<Health> {
