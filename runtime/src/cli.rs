@@ -31,6 +31,7 @@ mod signals;
 mod start;
 mod task;
 mod token;
+mod top;
 mod topology;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -66,6 +67,8 @@ enum Command {
     /// Publish tasks and read what became of them
     #[command(subcommand)]
     Task(task::Command),
+    /// Show what goes on: rates, queues, what runs, what fails
+    Top(top::Args),
     /// Read dead letters, have them tried again, or throw them away
     #[command(subcommand)]
     Dead(dead::Command),
@@ -75,7 +78,7 @@ enum Command {
     /// Write, upload and list components
     #[command(subcommand)]
     Component(component::Command),
-    /// Make tokens for those who change components over HTTP
+    /// Make tokens for those who change components or dead letters over HTTP
     #[command(subcommand)]
     Token(token::Command),
     /// Make keys for those who sign components
@@ -121,6 +124,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::execute(file, args).await,
         Command::Dev(args) => dev::execute(file, args).await,
         Command::Task(command) => task::execute(file, command).await,
+        Command::Top(args) => top::execute(file, args).await,
         Command::Dead(command) => dead::execute(file, command).await,
         Command::Event(command) => event::execute(file, command).await,
         Command::Component(command) => component::execute(file, command).await,

@@ -32,6 +32,7 @@ mod recorder;
 mod row;
 mod sqlite;
 mod stored_text;
+mod tally;
 mod task_row;
 mod upsert;
 mod verdict;
@@ -50,8 +51,8 @@ pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
 pub use queries::{
-    Cancelled, Claim, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, Spread, TakeOver,
-    Taken, TaskFilter, TaskSummary, Usage,
+    Activity, Cancelled, Claim, Cursor, EventFilter, EventSummary, Failures, Inserted, InvalidCursor, Latency, Rates,
+    RoutingKeyFilter, RunningTask, RuntimeActivity, Spread, TakeOver, Taken, TaskFilter, TaskSummary, Usage, Waiting,
 };
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;

@@ -3,9 +3,10 @@
 //! The questions are methods of [`Database`]: [`Database::find_task`], [`Database::list_tasks`],
 //! [`Database::find_event`], [`Database::list_events`], [`Database::states_of`], [`Database::insert_pending`],
 //! [`Database::take_over`], [`Database::cancel`], [`Database::delay`],
-//! [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
+//! [`Database::unfinished`], [`Database::activity`]. Lists leave payloads and results out, so that a page of them has a
 //! bounded size; one row by its id has everything.
 
+mod activity;
 mod attempts;
 mod cancel;
 mod cursor;
@@ -18,6 +19,7 @@ mod take_over;
 mod tasks;
 mod usage;
 
+pub use activity::{Activity, Failures, Latency, Rates, RunningTask, RuntimeActivity, Waiting};
 pub use cancel::Cancelled;
 pub use cursor::{Cursor, InvalidCursor};
 pub use delayed::Claim;
