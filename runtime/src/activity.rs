@@ -1,4 +1,5 @@
-//! What goes on at this moment, in the database and on RabbitMQ: one [`Snapshot`], as `warren top` shows and prints it.
+//! What goes on at this moment, in the database and on RabbitMQ: one [`Snapshot`], as `warren top` shows it and `GET /v1/activity`
+//! gives it.
 //!
 //! Beside the way of a task: reads, and changes nothing. What can't be asked is unknown, with the reason, and is asked again
 //! with the next look.
@@ -9,8 +10,9 @@ use chrono::{DateTime, Utc};
 use event_driven::names::{
     Attempt, DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, TASKS_QUEUE, tasks_retry_queue,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::{
     broker::{Depth, Depths},
@@ -22,7 +24,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was seen in one look.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Snapshot {
     /// When, by the local clock.
     pub at: DateTime<Utc>,
@@ -33,7 +35,7 @@ pub struct Snapshot {
 }
 
 /// Something that was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Told<T> {
     /// The answer.
@@ -46,7 +48,7 @@ pub enum Told<T> {
 }
 
 impl<T> Told<T> {
-    fn unknown(reason: impl Into<String>) -> Self {
+    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
         Self::Unknown { unknown: reason.into() }
     }
 
@@ -73,11 +75,22 @@ impl Observer {
         Self { config, database: None, depths: None }
     }
 
+    /// For who has a database already.
+    pub fn with_database(config: Config, database: Database) -> Self {
+        Self { database: Some(database), ..Self::new(config) }
+    }
+
     /// Looks once, for some seconds at most.
     pub async fn look(&mut self) -> Snapshot {
         let Self { config, database, depths } = self;
         let (database, queues) = tokio::join!(look_at_database(config, database), look_at_queues(config, depths));
         Snapshot { at: Utc::now(), database, queues }
+    }
+
+    /// The same where the queues are in memory.
+    pub async fn look_with(&mut self, queues: Vec<Depth>) -> Snapshot {
+        let database = look_at_database(&self.config, &mut self.database).await;
+        Snapshot { at: Utc::now(), database, queues: Told::Known(queues) }
     }
 }
 

@@ -6,6 +6,7 @@
 //! dead letters needs a token (`access`).
 
 mod access;
+mod activity;
 mod attempts;
 mod cancel;
 mod components;
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{access::Access, receive::Uploads, walks::Walks};
+use self::{access::Access, activity::Lookout, receive::Uploads, walks::Walks};
 pub use self::{
     access::WithoutToken, components::UsageView, events::EventView, logs::LogsView, problem::Problem,
     starting::Starting, tasks::TaskView,
@@ -52,6 +53,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(attempts::retry))
         .routes(routes!(cancel::cancel))
         .routes(routes!(logs::logs))
+        .routes(routes!(activity::activity))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::retry))
@@ -96,10 +98,11 @@ pub struct Bound {
     pub addr: SocketAddr,
 }
 
-/// What those pass who change components or dead letters.
+/// What those pass who change components or dead letters, or look on.
 #[derive(Debug)]
 struct Doors {
     access: Access,
+    lookout: Lookout,
     uploads: Uploads,
     walks: Walks,
 }
@@ -132,6 +135,7 @@ impl Bound {
             access: Access::new(config.http.tokens.clone(), without, self.addr),
             uploads: Uploads::new(config.http.uploads, config.components.max_size, config.http.upload_patience),
             walks: Walks::default(),
+            lookout: Lookout::of(&service),
         };
         Server::start(self.listener, router(service, Arc::new(doors)))
     }

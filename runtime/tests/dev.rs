@@ -286,7 +286,7 @@ async fn health_and_description_are_there() {
     let letters = ["", "/discard", "/retry", "/{id}"].map(|rest| format!("/v1/dead-letters{rest}"));
     let letters = letters.each_ref().map(String::as_str);
     let events = ["/v1/events", "/v1/events/{id}"];
-    assert_eq!(paths, [&["/healthz", "/readyz"][..], &components, &letters, &events, &tasks].concat());
+    assert_eq!(paths, [&["/healthz", "/readyz", "/v1/activity"][..], &components, &letters, &events, &tasks].concat());
     warren.signal("TERM");
     assert!(warren.wait().success());
     assert!(warren.log().contains("nothing is left behind"), "{}", warren.log());

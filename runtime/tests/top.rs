@@ -19,7 +19,7 @@ use std::process::{Command, Output};
 
 use database::TestDatabase;
 use guest::guest;
-use process::{Process, warren};
+use process::{Process, compiled, components, warren};
 use serde_json::{Value, json};
 use stack::{Stack, TestPublisher};
 use terminal::Session;
@@ -95,12 +95,51 @@ fn where_it_can_not_show_it_says_what_to_do() {
     let (code, stdout, stderr) = run(warren().current_dir(folder.path()).arg("top").env("DATABASE_URL", sqlite));
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.contains("this is no terminal") && stderr.contains("warren top --once"), "{stderr}");
-    let (code, _, stderr) = run(warren().current_dir(folder.path()).args(["top", "--once"]));
-    assert!(code == 1 && stderr.contains("set DATABASE_URL") && stderr.contains("warren dev"), "{stderr}");
+    let nowhere =
+        run(warren().current_dir(folder.path()).args(["top", "--once"]).env("WARREN_URL", "http://127.0.0.1:1"));
+    assert!(nowhere.0 == 1 && nowhere.1.contains("no warren answers at http://127.0.0.1:1"), "{nowhere:?}");
+    assert!(nowhere.1.contains("`warren dev`") && nowhere.1.contains("DATABASE_URL"), "{nowhere:?}");
     let (code, _, stderr) = run(warren().args(["top", "--output", "json"]));
     assert!(code == 2 && stderr.contains("--once"), "{stderr}");
     let (code, _, stderr) = run(warren().args(["top", "--interval", "1ms"]));
     assert!(code == 2 && stderr.contains("at least 200ms"), "{stderr}");
+}
+
+#[test]
+fn beside_warren_dev_it_looks_over_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = warren();
+    command.arg("dev").arg("--components").arg(components()).current_dir(folder.path());
+    command.env("WARREN_COMPONENTS_CACHE", compiled()).env("WARREN_RETRY_RETRIES", "0");
+    let running = Process::start(command);
+    let base = || {
+        let mut command = warren();
+        command.env("WARREN_URL", &running.url).current_dir(folder.path());
+        command
+    };
+    let (code, _, stderr) = run(base().args(["task", "publish", "echo", "--payload", "1", "--wait"]));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(run(base().args(["task", "publish", "nobody", "--wait"])).0, 1);
+    let told = || -> Value {
+        let (code, stdout, stderr) = run(base().args(["top", "--once", "--output", "json"]));
+        assert_eq!(code, 0, "{stderr}");
+        serde_json::from_str(&stdout).unwrap()
+    };
+    let deadline = std::time::Instant::now() + process::PATIENCE;
+    // The message is settled after its row, which is what the publisher waits for.
+    let told = loop {
+        let told = told();
+        let dead = told["queues"].as_array().unwrap().iter().find(|depth| depth["queue"] == "dead.tasks").unwrap();
+        if dead["messages"] == 1 {
+            break told;
+        }
+        assert!(std::time::Instant::now() < deadline, "{told}");
+    };
+    let database = &told["database"];
+    assert_eq!(database["runtimes"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(database["failures"][0]["class"], "no_such_component", "{told}");
+    let (code, table, _) = run(base().args(["top", "--once"]));
+    assert!(code == 0 && table.contains("dead.event.store") && table.contains("RUNNING 0"), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

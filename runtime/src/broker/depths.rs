@@ -2,7 +2,8 @@
 
 use event_driven::connection::{self, ConnectError, ConnectionSettings, lost};
 use lapin::{Channel, Connection, options::QueueDeclareOptions, types::FieldTable};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// AMQP's reply code for a queue that is not there.
 const NOT_FOUND: u16 = 404;
@@ -14,7 +15,7 @@ pub struct Depths {
 }
 
 /// What waits in a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Depth {
     /// The queue's name.
     pub queue: String,

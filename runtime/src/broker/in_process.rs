@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{message::Message, queues::Queues, replies::Replies};
-use super::{Deliveries, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries};
+use super::{Deliveries, Depth, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries};
 
 pub(super) use inbox::Inbox;
 pub use message::DeadLetter;
@@ -119,6 +119,20 @@ impl InProcess {
 
     pub(super) fn depth(&self, queue: Queue) -> u64 {
         self.shared.queues().depth(queue)
+    }
+
+    /// What waits in each queue; those of retries, which are none of their own here, are left out.
+    pub fn depths(&self) -> Vec<Depth> {
+        let queues = self.shared.queues();
+        let depth = |queue: &str, messages: u64, consumers| Depth {
+            queue: queue.to_owned(),
+            messages: Some(u32::try_from(messages).unwrap_or(u32::MAX)),
+            consumers,
+        };
+        let of = |queue: Queue| {
+            [depth(queue.name(), queues.depth(queue), 1), depth(queue.dead_name(), queues.dead_count(queue), 0)]
+        };
+        [Queue::Tasks, Queue::EventStore].into_iter().flat_map(of).collect()
     }
 
     pub(super) fn stop_consuming(&self) {

@@ -1,5 +1,6 @@
 //! `warren top`: what goes on at this moment, live on a terminal, or once for scripts.
 
+mod look;
 mod screen;
 mod view;
 
@@ -15,11 +16,12 @@ use tokio::{
 };
 
 use self::{
+    look::Looker,
     screen::{Screen, keyboard},
     view::{Seen, Theme},
 };
 use super::{output, settings, signals::Signals};
-use crate::activity::{Observer, Snapshot};
+use crate::activity::Snapshot;
 
 /// A shorter one shows nothing new: runtimes tell of themselves less often.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
@@ -32,17 +34,16 @@ const PAGE: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-On DATABASE_URL, which is only read, and RABBITMQ_URL; without the latter the queues are unknown. What can't be asked is shown
-as such, and asked again.
+On DATABASE_URL, which is only read, and RABBITMQ_URL, without which the queues are unknown; or over HTTP where DATABASE_URL is
+not set. What can't be asked is shown as such, and asked again.
 
 Keys: q, Esc and Ctrl-C quit, p and the space bar pause, the arrows, Page Up and Page Down scroll.
 
 Examples:
   warren top
-  DATABASE_URL=sqlite://.warren/warren.db warren top       beside `warren dev`
-  warren top --once --output json                          for scripts")]
+  warren top --once --output json      for scripts")]
 pub(super) struct Args {
-    /// Print what goes on once, and end: with 1 if the database can't be asked
+    /// Print what goes on once, and end: with 1 if the database could not be asked
     #[arg(long)]
     once: bool,
     /// How to print: a table for people, or JSON for programs
@@ -62,25 +63,19 @@ fn pause(text: &str) -> Result<Duration, String> {
 
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
     let config = settings::load(file, Vec::new())?.config;
-    if config.database.url.is_empty() {
-        bail!(
-            "no database is configured: set DATABASE_URL, as for `warren run`; beside `warren dev` it is \
-             sqlite://.warren/warren.db in the folder that it was started in"
-        );
-    }
-    let observer = Observer::new(config);
+    let looker = Looker::new(config)?;
     if args.once {
-        return once(observer, args.output).await;
+        return once(looker, args.output).await;
     }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         bail!("this is no terminal: `warren top --once` prints what goes on, with `--output json` for programs");
     }
-    watch(observer, args.interval).await?;
+    watch(looker, args.interval).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn once(mut observer: Observer, format: output::Format) -> anyhow::Result<ExitCode> {
-    let snapshot = observer.look().await;
+async fn once(mut looker: Looker, format: output::Format) -> anyhow::Result<ExitCode> {
+    let snapshot = looker.look().await;
     match format {
         output::Format::Json => output::print_json(&json!(snapshot))?,
         output::Format::Table => output::print_text(&view::text(&snapshot, PRINTED_WIDTH))?,
@@ -88,32 +83,32 @@ async fn once(mut observer: Observer, format: output::Format) -> anyhow::Result<
     Ok(if snapshot.database.known().is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A look that is under way; it has the observer meanwhile, so that there is never more than one.
-type Look = JoinHandle<(Observer, Snapshot)>;
+/// A look that is under way; it has the looker meanwhile, so that there is never more than one.
+type Look = JoinHandle<(Looker, Snapshot)>;
 
-fn look(mut observer: Observer) -> Look {
+fn look(mut looker: Looker) -> Look {
     tokio::spawn(async move {
-        let snapshot = observer.look().await;
-        (observer, snapshot)
+        let snapshot = looker.look().await;
+        (looker, snapshot)
     })
 }
 
 /// Shows what goes on until somebody quits.
-async fn watch(observer: Observer, pause: Duration) -> anyhow::Result<()> {
+async fn watch(looker: Looker, pause: Duration) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let mut screen = Screen::open().context("the terminal can't be used")?;
     let mut events = keyboard();
     let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = Seen { snapshot: None, is_paused: false, scroll: 0, pause, theme: Theme::of_environment() };
-    let (mut idle, mut under_way): (Option<Observer>, Option<Look>) = (Some(observer), None);
+    let (mut idle, mut under_way): (Option<Looker>, Option<Look>) = (Some(looker), None);
     loop {
         screen.draw(&mut seen)?;
         // A look that is not waited for any longer goes on, and is waited for in the next round.
         tokio::select! {
             Some(looked) = OptionFuture::from(under_way.as_mut()) => {
-                let (observer, snapshot) = looked.context("the look has ended early")?;
-                (idle, under_way) = (Some(observer), None);
+                let (looker, snapshot) = looked.context("the look has ended early")?;
+                (idle, under_way) = (Some(looker), None);
                 seen.snapshot = Some(snapshot);
             }
             _ = ticks.tick(), if idle.is_some() && !seen.is_paused => under_way = idle.take().map(look),

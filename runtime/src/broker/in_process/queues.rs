@@ -121,6 +121,10 @@ impl Queues {
         u64::try_from(self.peek(queue).ready.len()).unwrap_or(u64::MAX)
     }
 
+    pub(super) fn dead_count(&self, queue: Queue) -> u64 {
+        u64::try_from(self.peek(queue).dead.len()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn dead_letters(&self, queue: Queue) -> Vec<DeadLetter> {
         self.peek(queue).dead.iter().cloned().collect()
     }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{FromQueryResult, Statement};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -32,7 +33,7 @@ const FAILED_WITHIN: TimeDelta = TimeDelta::minutes(5);
 const ENDED_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 /// What goes on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Activity {
     /// When it was asked, by the database's clock.
     pub at: DateTime<Utc>,
@@ -52,7 +53,7 @@ pub struct Activity {
 }
 
 /// Tasks that end a second, over the last ten seconds or so.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rates {
     /// With a result.
     pub completed_per_s: f64,
@@ -63,7 +64,7 @@ pub struct Rates {
 }
 
 /// A runtime that is alive.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RuntimeActivity {
     /// As in `task_store.runtime_id`.
     pub runtime_id: String,
@@ -86,7 +87,7 @@ pub struct RuntimeActivity {
 }
 
 /// A task that runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, FromQueryResult)]
 pub struct RunningTask {
     /// Its id.
     pub id_task: Uuid,
@@ -101,7 +102,7 @@ pub struct RunningTask {
 }
 
 /// Failures of one class in one component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failures {
     /// The class, as in `task_store.error` before the colon.
     pub class: String,
@@ -114,7 +115,7 @@ pub struct Failures {
 }
 
 /// How many wait.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Waiting {
     /// At least so many.
     pub count: i64,
@@ -125,7 +126,7 @@ pub struct Waiting {
 }
 
 /// From a task's creation to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Latency {
     /// Of so many tasks.
     pub tasks: usize,
