@@ -117,7 +117,7 @@ async fn look_at_queues(config: &Config, open: &mut Option<Depths>) -> Told<Vec<
         let depths = match open.take() {
             Some(depths) => depths,
             None => {
-                let settings = config.to_connection("top").map_err(|error| error.to_string())?;
+                let settings = config.to_connection("activity").map_err(|error| error.to_string())?;
                 Depths::connect(&settings).await.map_err(|error| error.to_string())?
             }
         };

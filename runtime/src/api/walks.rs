@@ -89,7 +89,7 @@ pub(super) fn queues(named: Option<String>) -> Vec<String> {
 
 /// How the dead letters of the service are reached.
 enum Way {
-    RabbitMq(ConnectionSettings),
+    RabbitMq(Box<ConnectionSettings>),
     InProcess(InProcess),
 }
 
@@ -99,7 +99,7 @@ impl Way {
         Ok(match &parts.broker {
             Broker::RabbitMq(_) => {
                 let settings = parts.config.to_connection("dead letters");
-                Self::RabbitMq(settings.map_err(|error| Problem::unavailable(error.to_string()))?)
+                Self::RabbitMq(Box::new(settings.map_err(|error| Problem::unavailable(error.to_string()))?))
             }
             Broker::InProcess(broker) => Self::InProcess(broker.clone()),
         })

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) enum Looker {
-    Servers(Observer),
+    Servers(Box<Observer>),
     Http(Client),
 }
 
@@ -19,7 +19,7 @@ impl Looker {
     pub(super) fn new(config: Config) -> anyhow::Result<Self> {
         Ok(match config.database.url.is_empty() {
             true => Self::Http(Client::new(&config)?),
-            false => Self::Servers(Observer::new(config)),
+            false => Self::Servers(Box::new(Observer::new(config))),
         })
     }
 
