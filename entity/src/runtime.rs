@@ -28,6 +28,14 @@ pub struct Model {
     pub seen_at: DateTimeUtc,
     /// When it stopped in order.
     pub stopped_at: Option<DateTimeUtc>,
+    /// Over how many seconds before `seen_at` the counts go that follow; none as long as there are none.
+    pub recent_seconds: Option<f64>,
+    /// Tasks that it has recorded as COMPLETED in this time.
+    pub recent_completed: Option<i64>,
+    /// As FAILED.
+    pub recent_failed: Option<i64>,
+    /// As CANCELLED.
+    pub recent_cancelled: Option<i64>,
 }
 
 /// None: what a runtime did says `runtime_id` there.

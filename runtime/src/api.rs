@@ -3,12 +3,14 @@
 //!
 //! Stands beside the way of a task: it puts messages in at the front, and reads rows at the end. Who reads, publishes tasks
 //! or keeps schedules is asked for no password, which is why it listens on loopback only unless told otherwise. Who changes components
-//! needs a token (`access`).
+//! or dead letters needs a token (`access`).
 
 mod access;
+mod activity;
 mod attempts;
 mod cancel;
 mod components;
+mod dead_letters;
 mod events;
 mod health;
 mod logs;
@@ -22,6 +24,7 @@ mod starting;
 mod tasks;
 mod upload;
 mod wait;
+mod walks;
 
 use std::{io, net::SocketAddr, os::fd::AsFd, sync::Arc};
 
@@ -31,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{access::Access, receive::Uploads};
+use self::{access::Access, activity::Lookout, receive::Uploads, walks::Walks};
 pub use self::{
     access::WithoutToken, components::UsageView, events::EventView, logs::LogsView, problem::Problem,
     schedules::ScheduleView, starting::Starting, tasks::TaskView,
@@ -51,6 +54,11 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(attempts::retry))
         .routes(routes!(cancel::cancel))
         .routes(routes!(logs::logs))
+        .routes(routes!(activity::activity))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::retry))
+        .routes(routes!(dead_letters::discard))
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::show, schedules::add, schedules::replace, schedules::remove))
         .routes(routes!(events::publish, events::list))
@@ -93,11 +101,13 @@ pub struct Bound {
     pub addr: SocketAddr,
 }
 
-/// What those pass who change components.
+/// What those pass who change components or dead letters, or look on.
 #[derive(Debug)]
 struct Doors {
     access: Access,
+    lookout: Lookout,
     uploads: Uploads,
+    walks: Walks,
 }
 
 /// A served interface.
@@ -127,6 +137,8 @@ impl Bound {
         let doors = Doors {
             access: Access::new(config.http.tokens.clone(), without, self.addr),
             uploads: Uploads::new(config.http.uploads, config.components.max_size, config.http.upload_patience),
+            walks: Walks::default(),
+            lookout: Lookout::of(&service),
         };
         Server::start(self.listener, router(service, Arc::new(doors)))
     }

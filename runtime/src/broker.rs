@@ -12,6 +12,7 @@
 mod config;
 mod deliveries;
 mod delivery;
+mod depths;
 mod in_process;
 mod publish;
 mod rabbitmq;
@@ -21,6 +22,7 @@ use std::{num::NonZeroU16, time::Duration};
 pub use config::{BrokerConfig, InProcessLimits};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Queue};
+pub use depths::{Depth, Depths, DepthsError};
 pub use event_driven::client::{Health, Settlement, StartError as ConnectError};
 pub use in_process::{DeadLetter, InProcess};
 pub use publish::{Publish, PublishError, Target};

@@ -32,6 +32,7 @@ mod signals;
 mod start;
 mod task;
 mod token;
+mod top;
 mod topology;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -70,6 +71,8 @@ enum Command {
     /// Have tasks asked for again and again, at times that a cron line says
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// Show what goes on: rates, queues, what runs, what fails
+    Top(top::Args),
     /// Read dead letters, have them tried again, or throw them away
     #[command(subcommand)]
     Dead(dead::Command),
@@ -79,7 +82,7 @@ enum Command {
     /// Write, upload and list components
     #[command(subcommand)]
     Component(component::Command),
-    /// Make tokens for those who change components over HTTP
+    /// Make tokens for those who change components or dead letters over HTTP
     #[command(subcommand)]
     Token(token::Command),
     /// Make keys for those who sign components
@@ -126,6 +129,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::execute(file, args).await,
         Command::Task(command) => task::execute(file, command).await,
         Command::Schedule(command) => schedule::execute(file, command).await,
+        Command::Top(args) => top::execute(file, args).await,
         Command::Dead(command) => dead::execute(file, command).await,
         Command::Event(command) => event::execute(file, command).await,
         Command::Component(command) => component::execute(file, command).await,

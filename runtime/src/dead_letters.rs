@@ -2,10 +2,14 @@
 //!
 //! At the end of a message's way, beside the service: this works on RabbitMQ alone, over a connection of its own. A message
 //! is taken out of its queue without being acked, looked at, and goes back when the walk is over; what is tried again is acked
-//! once RabbitMQ has confirmed its copy. So a walk that is cut off at any point loses nothing.
+//! once RabbitMQ has confirmed its copy. So a walk that is cut off at any point loses nothing. In `warren dev` the same is done
+//! in the memory of the process.
 
+mod changed;
 mod filter;
+mod in_memory;
 mod letter;
+mod on_rabbitmq;
 mod walk;
 
 use std::sync::Arc;
@@ -13,19 +17,34 @@ use std::sync::Arc;
 use event_driven::{
     connection::{self, ConnectionSettings},
     lapin::Connection,
-    names::{Priority, QueueName},
+    names::{DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, Priority, QueueName},
     publisher::{ConnectionPublisher, PublishError, PublisherSettings},
 };
 
 pub use self::{
+    changed::{Changed, Stayed},
     filter::Filter,
-    letter::Letter,
-    walk::{Action, Walked},
+    letter::{Content, InvalidId, Letter, check_id},
+    walk::{Action, Bounds, Walked},
 };
+use crate::broker::InProcess;
 
-/// A connection to the dead letters of one RabbitMQ.
+/// The queues that are looked through where none is named: warren's own.
+pub const OWN_QUEUES: [&str; 2] = [DEAD_TASKS_QUEUE, DEAD_EVENT_STORE_QUEUE];
+
+/// Where dead letters are, and the way to them.
 #[derive(Debug)]
-pub struct DeadLetters {
+pub struct DeadLetters(Place);
+
+#[derive(Debug)]
+enum Place {
+    RabbitMq(Server),
+    InProcess(InProcess),
+}
+
+/// A connection to one RabbitMQ.
+#[derive(Debug)]
+struct Server {
     connection: Arc<Connection>,
     publisher: ConnectionPublisher,
 }
@@ -58,14 +77,19 @@ pub enum DeadLettersError {
 }
 
 impl DeadLetters {
-    /// Connects.
+    /// Connects to RabbitMQ. The connection ends with this.
     ///
     /// # Errors
     /// If there is no connection.
     pub async fn open(settings: &ConnectionSettings) -> Result<Self, DeadLettersError> {
         let connection = Arc::new(connection::connect(settings).await?);
         let publisher = ConnectionPublisher::new(Arc::clone(&connection), &PublisherSettings::default()).await?;
-        Ok(Self { connection, publisher })
+        Ok(Self(Place::RabbitMq(Server { connection, publisher })))
+    }
+
+    /// Those that a broker in memory keeps: `dead.tasks` and `dead.event.store`, the newest of each.
+    pub fn in_memory(broker: InProcess) -> Self {
+        Self(Place::InProcess(broker))
     }
 }
 

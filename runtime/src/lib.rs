@@ -12,6 +12,7 @@
 //! [`api`] and [`cli`] are the doors for people and programs, [`config`] is what can be set. The map with its walks is
 //! `docs/ARCHITECTURE.md`.
 
+pub mod activity;
 pub mod api;
 pub mod broker;
 mod causes;

@@ -32,6 +32,7 @@ mod recorder;
 mod row;
 mod sqlite;
 mod stored_text;
+mod tally;
 mod task_row;
 mod upsert;
 mod verdict;
@@ -51,8 +52,9 @@ pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
 pub use queries::{
-    Added, Cancelled, Claim, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, Kind, RoutingKeyFilter,
-    ScheduleSummary, Spread, TakeOver, Taken, TaskFilter, TaskSummary, Usage,
+    Activity, Added, Cancelled, Claim, Cursor, EventFilter, EventSummary, Failures, Inserted, InvalidCursor, Kind,
+    Latency, Rates, RoutingKeyFilter, RunningTask, RuntimeActivity, ScheduleSummary, Spread, TakeOver, Taken,
+    TaskFilter, TaskSummary, Usage, Waiting,
 };
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;

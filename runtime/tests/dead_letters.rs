@@ -4,6 +4,8 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "dead_letters/http.rs"]
+mod http;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/stack.rs"]
@@ -13,10 +15,14 @@ mod vhost;
 
 use std::process::Output;
 
-use event_driven::lapin::BasicProperties;
+use event_driven::{connection::ConnectionSettings, lapin::BasicProperties};
 use serde_json::{Value, json};
 use stack::{Stack, header, headers};
-use warren::lifecycle::{TaskFilter, TaskStatus, TaskSummary};
+use tokio::time::Instant;
+use warren::{
+    dead_letters::{Action, Bounds, DeadLetters, Filter},
+    lifecycle::{TaskFilter, TaskStatus, TaskSummary},
+};
 
 fn dead(stack: &Stack, arguments: &[&str]) -> Output {
     stack.bare().arg("dead").args(arguments).output().unwrap()
@@ -88,6 +94,24 @@ async fn letters_that_are_read_over_and_over_are_not_lost() {
         let returns: String = returns.chars().filter(char::is_ascii_digit).collect();
         assert!(returns.parse().is_ok_and(|count: u32| count < 20), "{returns}: it was not put there anew");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_ends_with_its_time_and_its_number_and_says_how_many_are_left() {
+    let (stack, _warren, publisher) = with_three().await;
+    let settings =
+        ConnectionSettings { address: stack.vhost.address(), name: "test".into(), timeout: process::PATIENCE };
+    let dead_letters = DeadLetters::open(&settings).await.unwrap();
+    let queues = ["dead.tasks".to_owned()];
+    let walk = async |letters, until| {
+        let (bounds, filter) = (Bounds { letters, until }, Filter::default());
+        let walked = dead_letters.walk(&queues, &filter, bounds, Action::Discard, |_, _, _| {}).await.unwrap();
+        (walked.letters.len(), walked.not_looked_at)
+    };
+    assert_eq!(walk(10, Some(Instant::now())).await, (0, 3));
+    assert_eq!(publisher.depth("dead.tasks").await, 3);
+    assert_eq!(walk(2, None).await, (2, 1));
+    assert_eq!(walk(2, None).await, (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,17 @@ impl Dev {
         (response.status(), response.json().await.unwrap())
     }
 
+    /// Whether the task at this path, which is over already, is tried again and completes.
+    async fn completes(&self, warren: &Process, path: &str) -> bool {
+        let deadline = std::time::Instant::now() + process::PATIENCE;
+        while std::time::Instant::now() < deadline {
+            if self.get(warren, path).await.1["status"] == "COMPLETED" {
+                return true;
+            }
+        }
+        false
+    }
+
     async fn get(&self, warren: &Process, path: &str) -> (StatusCode, Value) {
         let response = self.http.get(format!("{}{path}", warren.url)).send().await.unwrap();
         (response.status(), response.json().await.unwrap())
@@ -170,6 +181,51 @@ async fn events_are_stored() {
 }
 
 #[tokio::test]
+async fn dead_letters_in_memory_are_listed_tried_again_and_thrown_away() {
+    let dev = Dev::new(&[]);
+    let warren = dev.start();
+    for n in 0..2 {
+        let body = json!({ "task_name": "late", "payload": n, "message_id": format!("m-{n}"), "producer_app": "p" });
+        assert_eq!(dev.submit(&warren, &body).await.1["status"], "FAILED");
+    }
+    let listed = async |query: &str| dev.get(&warren, &format!("/v1/dead-letters{query}")).await;
+    let deadline = std::time::Instant::now() + process::PATIENCE;
+    // The message is settled after its row, which is what the answer waits for.
+    while listed("").await.1["items"].as_array().unwrap().len() < 2 {
+        assert!(std::time::Instant::now() < deadline, "{}", listed("").await.1);
+    }
+    let (_, list) = listed("?reason=no_such_component&component=late").await;
+    let ids: Vec<_> = list["items"].as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), &list["items"][0]["queue"]), (2, &json!("dead.tasks")));
+    let (status, shown) = listed(&format!("/{}", ids[0])).await;
+    assert_eq!((status, &shown["body"]["payload"], &shown["message_id"]), (StatusCode::OK, &json!(0), &json!("m-0")));
+    let (status, problem) = listed("?queue=dead.task.a.b").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["detail"].as_str().unwrap().contains("no queue dead.task.a.b"), "{problem}");
+
+    let change = async |what: &str, body: &Value, origin: Option<&str>| {
+        let request = dev.http.post(format!("{}/v1/dead-letters/{what}", warren.url)).json(body);
+        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+        let response = request.send().await.unwrap();
+        (response.status(), response.json::<Value>().await.unwrap())
+    };
+    let (status, _) = change("discard", &json!({ "all": true }), Some("http://evil.example")).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    dev.add("late", &fs::read(components().join("echo.wasm")).unwrap());
+    warren.wait_for_line("component late is ready");
+    let (status, told) = change("retry", &json!({ "ids": [ids[0]] }), None).await;
+    assert_eq!((status, &told["done"]), (StatusCode::OK, &json!(1)), "{told}");
+    let (_, told) = change("discard", &json!({ "all": true }), None).await;
+    assert_eq!((&told["done"], &told["not_looked_at"]), (&json!(1), &json!(0)), "{told}");
+    let (_, tasks) = dev.get(&warren, "/v1/tasks").await;
+    let task = |id: &str| tasks["items"].as_array().unwrap().iter().find(|task| task["message_id"] == id).unwrap();
+    let path = format!("/v1/tasks/{}?wait=30s", task("m-0")["id_task"].as_str().unwrap());
+    assert!(dev.completes(&warren, &path).await);
+    assert_eq!(task("m-1")["status"], "FAILED");
+    assert_eq!(listed("").await.1["items"], json!([]));
+}
+
+#[tokio::test]
 async fn wrong_requests_get_problem_details() {
     let dev = Dev::new(&[]);
     let warren = dev.start();
@@ -190,6 +246,18 @@ async fn wrong_requests_get_problem_details() {
         ("POST", "/v1/tasks", r#"{"task_name":"../x","payload":1}"#, 422, "task_name"),
         ("POST", "/v1/tasks", r#"{"task_name":"echo","payload":1,"message_id":""}"#, 422, "message_id is empty"),
         ("POST", "/v1/events", r#"{"routing_key":"k","payload":[]}"#, 422, "no JSON object"),
+        ("GET", "/v1/dead-letters?limit=0", "", 400, "limit=0"),
+        ("GET", "/v1/dead-letters?older_than=old", "", 400, "older_than=old"),
+        ("GET", "/v1/dead-letters?queue=tasks", "", 422, "tasks is no queue of dead letters"),
+        ("GET", "/v1/dead-letters/x", "", 400, "an id has 12 digits"),
+        ("GET", "/v1/dead-letters/000000", "", 404, "dead.tasks, dead.event.store has the id 000000"),
+        ("POST", "/v1/dead-letters/discard", "{}", 422, "nothing says which"),
+        ("POST", "/v1/dead-letters/discard", r#"{"queue":"dead.tasks"}"#, 422, "nothing says which"),
+        ("POST", "/v1/dead-letters/discard", r#"{"all":true,"reason":"trap"}"#, 422, "one of them"),
+        ("POST", "/v1/dead-letters/retry", r#"{"ids":[]}"#, 422, "ids is empty"),
+        ("POST", "/v1/dead-letters/retry", r#"{"ids":[""]}"#, 422, "an id has 12 digits"),
+        ("POST", "/v1/dead-letters/retry", r#"{"all":true,"limit":10001}"#, 422, "limit 10001"),
+        ("POST", "/v1/dead-letters/retry", r#"{"all":true,"older":"1h"}"#, 422, "older"),
     ];
     for (method, path, body, expected, told) in cases {
         let request = dev.http.request(method.parse().unwrap(), format!("{}{path}", warren.url));
@@ -215,9 +283,12 @@ async fn health_and_description_are_there() {
     let tasks = ["/v1/tasks", "/v1/tasks/{id}", "/v1/tasks/{id}/cancel", "/v1/tasks/{id}/logs", "/v1/tasks/{id}/retry"];
     let components = ["", "/{name}", "/{name}/current", "/{name}/usage"].map(|rest| format!("/v1/components{rest}"));
     let components = components.each_ref().map(String::as_str);
+    let letters = ["", "/discard", "/retry", "/{id}"].map(|rest| format!("/v1/dead-letters{rest}"));
+    let letters = letters.each_ref().map(String::as_str);
     let events = ["/v1/events", "/v1/events/{id}"];
     let schedules = ["/v1/schedules", "/v1/schedules/{name}"];
-    assert_eq!(paths, [&["/healthz", "/readyz"][..], &components, &events, &schedules, &tasks].concat());
+    let others = ["/healthz", "/readyz", "/v1/activity"];
+    assert_eq!(paths, [&others[..], &components, &letters, &events, &schedules, &tasks].concat());
     warren.signal("TERM");
     assert!(warren.wait().success());
     assert!(warren.log().contains("nothing is left behind"), "{}", warren.log());

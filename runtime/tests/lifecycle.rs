@@ -12,6 +12,7 @@ mod proxy;
 mod rows;
 
 mod lifecycle {
+    mod activity;
     mod attempts;
     mod cancel;
     mod clock;

@@ -1,4 +1,4 @@
-//! Who may change components over HTTP.
+//! Who may change components and dead letters over HTTP.
 //!
 //! First step of each request that writes, before its body is read. Who has a token of `[[http.tokens]]` may do what its
 //! scopes say. Without tokens nobody may, except in `warren dev` on loopback: there anybody on this machine may, but no
@@ -60,18 +60,18 @@ impl Access {
         now: DateTime<Utc>,
         name: Result<Path<String>, PathRejection>,
     ) -> Result<(Writer<'_>, TaskName), Problem> {
-        let writer = self.writer(headers, now)?;
+        let writer = self.writer(headers, now, Scope::ComponentsWrite)?;
         let name = name_of(name)?;
         writer.ensure_for(&name)?;
         Ok((writer, name))
     }
 
-    /// Who asks, if it is one that may write this component.
+    /// Who asks, if it is one that may do what `scope` says.
     ///
     /// # Errors
     /// 401 without a token that is good, always in the same words: the log tells which. 403 if the token is not good for
     /// this, or nobody may write.
-    fn writer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Writer<'_>, Problem> {
+    pub(super) fn writer(&self, headers: &HeaderMap, now: DateTime<Utc>, scope: Scope) -> Result<Writer<'_>, Problem> {
         if self.is_open {
             ensure_of_this_machine(headers)?;
             return Ok(Writer { token: None });
@@ -85,9 +85,9 @@ impl Access {
             tracing::info!("a request that writes was refused: {reason}");
             Problem::unauthorized()
         })?;
-        if !token.scopes.contains(&Scope::ComponentsWrite) {
-            let name = &token.name;
-            return Err(Problem::forbidden(format!("the token {name} has not the scope components:write")));
+        if !token.scopes.contains(&scope) {
+            let (name, scope) = (&token.name, scope.as_str());
+            return Err(Problem::forbidden(format!("the token {name} has not the scope {scope}")));
         }
         Ok(Writer { token: Some(token) })
     }
@@ -113,6 +113,19 @@ impl Writer<'_> {
     /// Who it is, for those who list versions.
     pub(super) fn name(&self) -> &str {
         self.token.map_or(OF_DEV, |token| &token.name)
+    }
+
+    /// # Errors
+    /// 403 if it is good for some components alone, and the letters may be of others.
+    pub(super) fn ensure_for_letters_of(&self, component: Option<&str>) -> Result<(), Problem> {
+        let Some(token) = self.token.filter(|token| !token.components.is_empty()) else { return Ok(()) };
+        match component.and_then(|name| name.parse().ok()) {
+            Some(name) => self.ensure_for(&name),
+            None => Err(Problem::forbidden(format!(
+                "the token {} is good for some components alone: name one of them (component)",
+                token.name
+            ))),
+        }
     }
 
     /// # Errors

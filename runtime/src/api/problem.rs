@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{
     components::StoreError,
+    dead_letters::DeadLettersError,
     lifecycle::QueryError,
     service::{AgainError, SubmitError},
 };
@@ -27,12 +28,15 @@ pub struct Problem {
     status: u16,
     /// What is wrong with this request, and what to do.
     detail: String,
+    /// After how many seconds the same may be asked again; told in a header.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        Self { kind: "about:blank", title, status: status.as_u16(), detail: detail.into() }
+        Self { kind: "about:blank", title, status: status.as_u16(), detail: detail.into(), retry_after: None }
     }
 
     /// 400: the request can't be understood.
@@ -90,14 +94,23 @@ impl Problem {
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
+
+    /// 503: somebody else is at it; the same request may succeed after so many seconds.
+    pub(super) fn busy(detail: impl Into<String>, retry_after: u64) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::unavailable(detail) }
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         if status == StatusCode::UNAUTHORIZED {
             // Source: RFC 6750, section 3.
             let how = HeaderValue::from_static("Bearer realm=\"warren\"");
@@ -158,6 +171,17 @@ impl From<StoreError> for Problem {
             | StoreError::NoConditionalPut { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<DeadLettersError> for Problem {
+    fn from(error: DeadLettersError) -> Self {
+        match error {
+            DeadLettersError::NoDeadLetters(_) | DeadLettersError::NoQueue(_) => Self::unprocessable(error.to_string()),
+            DeadLettersError::Connect(_) | DeadLettersError::Publish(_) | DeadLettersError::Broker { .. } => {
+                Self::unavailable(error.to_string())
+            }
+        }
     }
 }
 

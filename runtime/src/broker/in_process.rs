@@ -15,6 +15,7 @@ use std::{
 };
 
 use event_driven::{message::first_routing_key, names::Priority};
+use lapin::BasicProperties;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -22,7 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{message::Message, queues::Queues, replies::Replies};
-use super::{Deliveries, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries};
+use super::{Deliveries, Depth, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries};
 
 pub(super) use inbox::Inbox;
 pub use message::DeadLetter;
@@ -107,12 +108,39 @@ impl InProcess {
         self.shared.queues().dead_letters(queue)
     }
 
+    /// Publishes a dead letter again, with these properties. False: it is gone.
+    ///
+    /// # Errors
+    /// If its queue is full: it stays.
+    pub fn revive(&self, queue: Queue, number: u64, properties: BasicProperties) -> Result<bool, PublishError> {
+        self.shared.change(|queues| queues.revive(queue, number, properties))
+    }
+
+    /// Throws a dead letter away. False: it is gone.
+    pub fn discard(&self, queue: Queue, number: u64) -> bool {
+        self.shared.queues().discard(queue, number)
+    }
+
     pub(super) fn health(&self) -> watch::Receiver<Health> {
         self.shared.health.subscribe()
     }
 
     pub(super) fn depth(&self, queue: Queue) -> u64 {
         self.shared.queues().depth(queue)
+    }
+
+    /// What waits in each queue; those of retries, which are none of their own here, are left out.
+    pub fn depths(&self) -> Vec<Depth> {
+        let queues = self.shared.queues();
+        let depth = |queue: &str, messages: u64, consumers| Depth {
+            queue: queue.to_owned(),
+            messages: Some(u32::try_from(messages).unwrap_or(u32::MAX)),
+            consumers,
+        };
+        let of = |queue: Queue| {
+            [depth(queue.name(), queues.depth(queue), 1), depth(queue.dead_name(), queues.dead_count(queue), 0)]
+        };
+        [Queue::Tasks, Queue::EventStore].into_iter().flat_map(of).collect()
     }
 
     pub(super) fn stop_consuming(&self) {

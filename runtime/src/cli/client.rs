@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The HTTP interface of a running warren.
 pub(super) struct Client {
     base: String,
+    /// For what takes one. From the environment alone: arguments are seen by everybody on the machine.
+    token: Option<String>,
     http: reqwest::Client,
 }
 
@@ -25,7 +27,8 @@ impl Client {
         // Loopback needs no proxy, and a proxy would see every payload.
         tls::install_ring();
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), http })
+        let token = std::env::var("WARREN_TOKEN").ok().filter(|token| !token.is_empty());
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), token, http })
     }
 
     /// GET; `None` for a 404.
@@ -62,6 +65,10 @@ impl Client {
     }
 
     async fn send(&self, request: RequestBuilder, wait: Duration) -> anyhow::Result<Option<Value>> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let response = request.timeout(PATIENCE + wait).send().await.with_context(|| {
             format!(
                 "no warren answers at {} (is `warren dev` running? WARREN_URL says where; RABBITMQ_URL and DATABASE_URL \

@@ -1,18 +1,16 @@
 //! `warren dead`: the dead letters of tasks and events.
 
+mod source;
+
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Subcommand;
-use event_driven::{
-    connection::ConnectionSettings,
-    names::{DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE},
-};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use self::source::Source;
 use super::{confirm::confirm, output, settings};
-use crate::dead_letters::{Action, DeadLetters, Filter, Walked};
+use crate::dead_letters::{Action, Filter, OWN_QUEUES, check_id};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -31,8 +29,9 @@ pub(super) enum Command {
 }
 
 const LIST_HELP: &str = "\
-On RABBITMQ_URL. Reads dead.tasks and dead.event.store, or the queues that are named: dead.task.A.E, dead.event.T.E.to.S. While it
-reads, the letters are held, so that of two who read at once each sees a part; afterwards they are back in their places.
+On RABBITMQ_URL, or over HTTP where that is not set. Reads dead.tasks and dead.event.store, or the queues that are named:
+dead.task.A.E, dead.event.T.E.to.S. While it reads, the letters are held, so that of two who read at once each sees a part;
+afterwards they are back in their places.
 
 Examples:
   warren dead list
@@ -86,7 +85,7 @@ pub(super) struct List {
 #[derive(Debug, clap::Args)]
 pub(super) struct Show {
     /// Its id, or the first six digits of it or more
-    #[arg(value_parser = letter_id)]
+    #[arg(value_parser = check_id)]
     id: String,
     /// The queue that it is in. Without it, dead.tasks and dead.event.store are looked through
     #[arg(long = "queue", value_name = "NAME")]
@@ -96,7 +95,7 @@ pub(super) struct Show {
 #[derive(Debug, clap::Args)]
 pub(super) struct Change {
     /// The letters' ids, or the first six digits of each or more. Without any, all that the options leave
-    #[arg(value_parser = letter_id)]
+    #[arg(value_parser = check_id)]
     ids: Vec<String>,
     #[command(flatten)]
     selection: Selection,
@@ -134,50 +133,27 @@ impl Selection {
     }
 }
 
-/// An empty one, as of a variable that is not set, would name all.
-fn letter_id(text: &str) -> Result<String, String> {
-    match (6..=12).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        true => Ok(text.to_owned()),
-        false => {
-            Err("an id has 12 digits of 0-9 and a-f, as `warren dead list` prints it; at least 6 of them".to_owned())
-        }
-    }
-}
-
 /// Those that are named, else warren's own.
-fn queues(named: &[String]) -> Vec<&str> {
+fn queues(named: &[String]) -> Vec<String> {
     match named {
-        [] => vec![DEAD_TASKS_QUEUE, DEAD_EVENT_STORE_QUEUE],
-        named => named.iter().map(String::as_str).collect(),
+        [] => OWN_QUEUES.map(str::to_owned).to_vec(),
+        named => named.to_vec(),
     }
 }
 
 pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
     let config = settings::load(file, Vec::new())?.config;
-    if config.broker.url.is_empty() {
-        bail!("broker.url is not set: RABBITMQ_URL says where the dead letters are");
-    }
-    let settings = ConnectionSettings {
-        address: config.broker.url.parse()?,
-        name: format!("{} dead", config.service.name),
-        timeout: config.broker.connect_timeout,
-    };
-    let dead_letters = DeadLetters::open(&settings).await?;
+    let source = Source::open(&config).await?;
     match command {
-        Command::List(args) => list(&dead_letters, args).await,
-        Command::Show(args) => show(&dead_letters, args).await,
-        Command::Retry(args) => change(&dead_letters, args, Action::Retry).await,
-        Command::Discard(args) => change(&dead_letters, args, Action::Discard).await,
+        Command::List(args) => list(&source, args).await,
+        Command::Show(args) => show(&source, args).await,
+        Command::Retry(args) => change(&source, args, Action::Retry).await,
+        Command::Discard(args) => change(&source, args, Action::Discard).await,
     }
 }
 
-async fn list(dead_letters: &DeadLetters, args: &List) -> anyhow::Result<ExitCode> {
-    let filter = args.selection.filter(&[]);
-    let mut letters = Vec::new();
-    for queue in queues(&args.selection.queues) {
-        let left = args.limit.saturating_sub(letters.len());
-        letters.extend(walk(dead_letters, queue, &filter, left, Action::Look).await?.letters);
-    }
+async fn list(source: &Source, args: &List) -> anyhow::Result<ExitCode> {
+    let letters = source.list(&queues(&args.selection.queues), &args.selection.filter(&[]), args.limit).await?;
     args.output.print(
         &["id", "queue", "died", "task", "producer", "reason"],
         &letters,
@@ -201,23 +177,16 @@ async fn list(dead_letters: &DeadLetters, args: &List) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(dead_letters: &DeadLetters, args: &Show) -> anyhow::Result<ExitCode> {
-    let filter = Filter { ids: vec![args.id.clone()], ..Filter::default() };
-    for queue in queues(&args.queues) {
-        let Walked { letters, last, .. } = walk(dead_letters, queue, &filter, 1, Action::Look).await?;
-        if let (Some(letter), Some(whole)) = (letters.first(), last) {
-            let mut shown = json!(letter);
-            if let (Some(shown), Some(whole)) = (shown.as_object_mut(), whole.as_object()) {
-                shown.extend(whole.clone());
-            }
-            output::print_json(&shown)?;
-            return Ok(ExitCode::SUCCESS);
-        }
+async fn show(source: &Source, args: &Show) -> anyhow::Result<ExitCode> {
+    let queues = queues(&args.queues);
+    match source.show(&queues, &args.id).await? {
+        Some(letter) => output::print_json(&letter)?,
+        None => bail!("no dead letter in {} has the id {}", queues.join(", "), args.id),
     }
-    bail!("no dead letter in {} has the id {}", queues(&args.queues).join(", "), args.id)
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn change(dead_letters: &DeadLetters, args: &Change, action: Action) -> anyhow::Result<ExitCode> {
+async fn change(source: &Source, args: &Change, action: Action) -> anyhow::Result<ExitCode> {
     let (told, verb, done) = match action {
         Action::Discard => (args.selection.told(&args.ids), "throw away", "thrown away"),
         Action::Retry | Action::Look => (args.selection.told(&args.ids), "try again", "tried again"),
@@ -228,44 +197,21 @@ async fn change(dead_letters: &DeadLetters, args: &Change, action: Action) -> an
         bail!("nothing was done");
     }
     let filter = args.selection.filter(&args.ids);
-    let (mut count, mut left, mut stayed) = (0, args.limit.unwrap_or(usize::MAX), 0);
-    for queue in queues(&args.selection.queues) {
-        let walked = walk(dead_letters, queue, &filter, left, action).await?;
-        count += walked.letters.len();
-        left = left.saturating_sub(walked.letters.len());
-        stayed += walked.stayed.len();
-        for (letter, reason) in &walked.stayed {
-            output::print_warning(&format!("{} stays in {queue}: {reason}", letter.id))?;
-        }
-        if walked.foreign > 0 {
-            let text = "that nothing tells the origin of stay where they are";
-            output::print_warning(&format!("{queue}: {} messages {text}", walked.foreign))?;
-        }
+    let changed = source.change(&queues(&args.selection.queues), &filter, args.limit, action).await?;
+    for stayed in &changed.stayed {
+        output::print_warning(&format!("{} stays in {}: {}", stayed.id, stayed.queue, stayed.reason))?;
     }
-    output::print_text(&format!("{count} dead letters were {done}"))?;
-    Ok(if stayed == 0 && (count > 0 || args.ids.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn walk(
-    dead_letters: &DeadLetters,
-    queue: &str,
-    filter: &Filter,
-    limit: usize,
-    action: Action,
-) -> anyhow::Result<Walked> {
-    if limit == 0 {
-        return Ok(Walked::default());
+    if changed.stayed_count > changed.stayed.len() {
+        output::print_warning(&format!("{} stay in all", changed.stayed_count))?;
     }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:40} {pos} of {len}, {eta} left") {
-        bar.set_style(style);
+    if changed.foreign > 0 {
+        let text = "messages that nothing tells the origin of stay where they are";
+        output::print_warning(&format!("{} {text}", changed.foreign))?;
     }
-    bar.set_prefix(queue.to_owned());
-    let progress = |seen, count| {
-        bar.set_length(count);
-        bar.set_position(seen);
-    };
-    let walked = dead_letters.walk(queue, filter, limit, action, progress).await;
-    bar.finish_and_clear();
-    walked.context("the dead letters can't be read")
+    if changed.not_looked_at > 0 && args.limit.is_none() {
+        output::print_warning(&format!("{} were not looked at in this time: once more", changed.not_looked_at))?;
+    }
+    output::print_text(&format!("{} dead letters were {done}", changed.done))?;
+    let is_all = changed.stayed_count == 0 && (changed.done > 0 || args.ids.is_empty());
+    Ok(if is_all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,4 +1,4 @@
-//! `warren token`: tokens for those who change components over HTTP.
+//! `warren token`: tokens for those who change components or dead letters over HTTP.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chrono::{SecondsFormat, Utc};
 use clap::Subcommand;
 
 use super::output;
-use crate::config::{Token, TokenHash};
+use crate::config::{Scope, Token, TokenHash};
 
 /// By which people and scanners of leaked secrets know what it is.
 const PREFIX: &str = "wrn_";
@@ -22,7 +22,8 @@ and a restart.
 
 Examples:
   warren token new --name ci
-  warren token new --name team-a --expires 90d --component 'team-a.*'")]
+  warren token new --name team-a --expires 90d --component 'team-a.*'
+  warren token new --name on-call --scope dead-letters:write")]
     New(Args),
 }
 
@@ -48,12 +49,16 @@ enum ScopeArg {
     /// Push, roll back and remove components
     #[value(name = "components:write")]
     ComponentsWrite,
+    /// Have dead letters tried again, and throw them away
+    #[value(name = "dead-letters:write")]
+    DeadLettersWrite,
 }
 
 impl ScopeArg {
     fn as_str(self) -> &'static str {
         match self {
-            Self::ComponentsWrite => "components:write",
+            Self::ComponentsWrite => Scope::ComponentsWrite.as_str(),
+            Self::DeadLettersWrite => Scope::DeadLettersWrite.as_str(),
         }
     }
 }

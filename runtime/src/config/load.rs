@@ -13,9 +13,9 @@ use crate::{manifest::line_of, masked_url::masked};
 const OTHER_NAMES: [(&str, &str); 3] =
     [("RABBITMQ_URL", "broker.url"), ("DATABASE_URL", "database.url"), ("SERVICE_NAME", "service.name")];
 
-/// Variables that start as ours do and are no settings: where the file is, what the command line talks to, and what the
-/// tests are told.
-const NO_SETTINGS: [&str; 3] = ["WARREN_CONFIG", "WARREN_URL", "WARREN_TEST_"];
+/// Variables that start as ours do and are no settings: where the file is, what the command line talks to and by
+/// what right, and what the tests are told.
+const NO_SETTINGS: [&str; 4] = ["WARREN_CONFIG", "WARREN_TOKEN", "WARREN_URL", "WARREN_TEST_"];
 
 /// Lists that, once they are empty, allow what nobody may have meant to allow: a variable that comes without its value, from a
 /// secret that is not there, must not do that without a word.

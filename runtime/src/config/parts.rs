@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use event_driven::{
     client::ClientSettings,
-    connection::{Address, AddressError},
+    connection::{Address, AddressError, ConnectionSettings},
     names::{Service, WordError},
     topology::{self, TopologySettings},
 };
@@ -52,6 +52,18 @@ impl Config {
             connect_timeout: self.broker.connect_timeout,
             topology: self.to_topology(),
             ..ClientSettings::new(Service::new(&self.service.name)?, address)
+        })
+    }
+
+    /// A connection to RabbitMQ apart from the service's, for `what`.
+    ///
+    /// # Errors
+    /// If `broker.url` is no URL of AMQP's.
+    pub fn to_connection(&self, what: &str) -> Result<ConnectionSettings, AddressError> {
+        Ok(ConnectionSettings {
+            address: self.broker.url.parse()?,
+            name: format!("{} {what}", self.service.name),
+            timeout: self.broker.connect_timeout,
         })
     }
 

@@ -1,4 +1,4 @@
-//! `[[http.tokens]]`: who may change components over HTTP.
+//! `[[http.tokens]]`: who may change components and dead letters over HTTP.
 //!
 //! Only the hash of a token is configured, and even that is never shown: whoever reads the settings learns nothing that
 //! opens a door. What is done with them is in [`crate::api`].
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// One that may change components over HTTP.
+/// One that may write over HTTP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
@@ -24,7 +24,7 @@ pub struct Token {
     /// From when on it is refused, as RFC 3339 has it: `2027-01-31T00:00:00Z`. None: it is good for ever.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "rfc3339")]
     pub expires: Option<DateTime<Utc>>,
-    /// The components that it may write: names, or beginnings of names with a `*` behind. Empty: all.
+    /// The components that it may write, and whose dead letters: names, or beginnings of names with a `*` behind. Empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<String>,
 }
@@ -35,6 +35,19 @@ pub enum Scope {
     /// Push, roll back and remove components.
     #[serde(rename = "components:write")]
     ComponentsWrite,
+    /// Have dead letters tried again, and throw them away.
+    #[serde(rename = "dead-letters:write")]
+    DeadLettersWrite,
+}
+
+impl Scope {
+    /// As it is written in the settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ComponentsWrite => "components:write",
+            Self::DeadLettersWrite => "dead-letters:write",
+        }
+    }
 }
 
 impl Token {

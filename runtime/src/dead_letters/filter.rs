@@ -20,6 +20,12 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether it leaves none out.
+    pub fn takes_all(&self) -> bool {
+        let Self { ids, class, task_name, older_than } = self;
+        ids.is_empty() && class.is_none() && task_name.is_none() && older_than.is_none()
+    }
+
     pub(super) fn takes(&self, letter: &Letter, now: DateTime<Utc>) -> bool {
         let is = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         let is_old = self.older_than.is_none_or(|time| {

@@ -5,12 +5,14 @@ use event_driven::{
     lapin::{BasicProperties, types::ShortString},
     message::{Death, field_table_to_json},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 /// One dead letter.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeadLetter)]
 pub struct Letter {
     /// What it is named by here: made of what it says, so that copies have the same.
     pub id: String,
@@ -77,6 +79,43 @@ impl Letter {
     /// Whether nothing tells how it came here: it is kept, whatever is done with the others.
     pub fn is_foreign(&self) -> bool {
         self.class.is_none()
+    }
+}
+
+/// All that a message has to say, for who wants to see it.
+#[derive(Debug)]
+pub struct Content {
+    pub(super) properties: BasicProperties,
+    pub(super) body: Vec<u8>,
+}
+
+impl Content {
+    /// Its headers; none if it has none.
+    pub fn headers(&self) -> Option<Value> {
+        self.properties.headers().as_ref().map(|headers| field_table_to_json(headers).into())
+    }
+
+    /// Its body: as JSON if it is some, else as a text, as far as it is one.
+    pub fn body(&self) -> Value {
+        let text = || Value::String(String::from_utf8_lossy(&self.body).into_owned());
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| text())
+    }
+}
+
+/// The text is no id of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id has 12 digits of 0-9 and a-f, as `warren dead list` prints it; at least 6 of them")]
+pub struct InvalidId;
+
+/// Takes the beginning of an id. An empty one, as of a variable that is not set, would name all.
+///
+/// # Errors
+/// If it is none.
+pub fn check_id(text: &str) -> Result<String, InvalidId> {
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match (6..=12).contains(&text.len()) && text.bytes().all(is_digit) {
+        true => Ok(text.to_owned()),
+        false => Err(InvalidId),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::time::timeout;
 
-use super::{Clock, ConnectError, MigrationError, connect, given_up::Links, verdict};
+use super::{Clock, ConnectError, MigrationError, connect, given_up::Links, tally::Tally, verdict};
 use crate::masked_url::masked;
 
 /// How long the database may take to answer a question that asks for nothing.
@@ -90,6 +90,8 @@ pub struct Database {
     /// This runtime's signs of life: no list of tasks, however slow, may make it look dead.
     pub(super) pulse: DatabaseConnection,
     pub(super) lease: Duration,
+    /// What was recorded over this database by this process.
+    pub(super) tally: Arc<Tally>,
     clock: Clock,
     url: String,
     /// How long a statement may take; see [`DatabaseConfig`].
@@ -120,8 +122,8 @@ impl Database {
             .map_err(|source| ConnectError::Other { url: url.clone(), source })?;
         let connect::Connections { writer, reader, pulse } = connections;
         let DatabaseConfig { lease, statement_timeout, .. } = *config;
-        let links = Arc::default();
-        Ok(Self { backend, writer, links, reader, pulse, lease, clock, url, statement_timeout })
+        let (links, tally) = (Arc::default(), Arc::default());
+        Ok(Self { backend, writer, links, reader, pulse, lease, tally, clock, url, statement_timeout })
     }
 
     /// Brings the schema up to date; does nothing if it is. Any number of runtimes may do so at once.

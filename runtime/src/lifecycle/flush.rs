@@ -34,7 +34,7 @@ impl<R: Row> Shared<R> {
                 Ok(()) => {
                     self.count_written(part.len());
                     for entry in part {
-                        entry.row.tell(&self.outcomes);
+                        entry.row.tell(&self.outcomes, &self.db.tally);
                         Self::answer(entry, &Ok(()));
                     }
                 }

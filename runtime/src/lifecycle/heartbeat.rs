@@ -15,7 +15,7 @@ use std::{
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Database, QueryError};
+use super::{Database, QueryError, tally::Recent};
 
 /// Signs of life for each lease: several may be late before a runtime is taken for gone.
 const BEATS: u32 = 5;
@@ -46,6 +46,7 @@ struct Pulse {
     db: Database,
     info: RuntimeInfo,
     beats: Mutex<Beats>,
+    recent: Mutex<Recent>,
     stop: CancellationToken,
 }
 
@@ -65,7 +66,13 @@ impl Heartbeat {
     /// If the first one can't be written. A runtime that was never seen alive would be taken for gone.
     pub async fn start(db: &Database, info: RuntimeInfo) -> Result<Self, QueryError> {
         let stop = CancellationToken::new();
-        let pulse = Arc::new(Pulse { db: db.clone(), info, beats: Mutex::default(), stop: stop.clone() });
+        let pulse = Arc::new(Pulse {
+            db: db.clone(),
+            info,
+            beats: Mutex::default(),
+            recent: Mutex::default(),
+            stop: stop.clone(),
+        });
         let first = async {
             pulse.beat().await?;
             db.forget_the_gone().await
@@ -102,13 +109,18 @@ impl Pulse {
         self.db.lease / BEATS
     }
 
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn beats(&self) -> std::sync::MutexGuard<'_, Beats> {
         self.beats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One sign of life; if there was no gap, what is under way of runtimes that are gone is told as lost.
     async fn beat(&self) -> Result<(), QueryError> {
-        self.db.say_alive(&self.info).await?;
+        let recent = self.recent().mark(&self.db.tally, Instant::now());
+        self.db.say_alive(&self.info, recent).await?;
         let now = Instant::now();
         let steady = {
             let mut beats = self.beats();

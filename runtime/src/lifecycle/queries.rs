@@ -4,9 +4,10 @@
 //! [`Database::find_event`], [`Database::list_events`], [`Database::states_of`], [`Database::insert_pending`],
 //! [`Database::take_over`], [`Database::cancel`], [`Database::delay`], [`Database::claim_kind`],
 //! [`Database::add_schedule`], [`Database::make_ticks`],
-//! [`Database::unfinished`]. Lists leave payloads and results out, so that a page of them has a
+//! [`Database::unfinished`], [`Database::activity`]. Lists leave payloads and results out, so that a page of them has a
 //! bounded size; one row by its id has everything.
 
+mod activity;
 mod attempts;
 mod cancel;
 mod cursor;
@@ -22,6 +23,7 @@ mod ticks;
 mod unique;
 mod usage;
 
+pub use activity::{Activity, Failures, Latency, Rates, RunningTask, RuntimeActivity, Waiting};
 pub use cancel::Cancelled;
 pub use cursor::{Cursor, InvalidCursor};
 pub use delayed::Claim;

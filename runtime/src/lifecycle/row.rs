@@ -3,7 +3,10 @@
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::{Database, EventRow, Outcomes, TaskRow, database::Backend, postgres, sqlite, stored_text::has_nul_escape};
+use super::{
+    Database, EventRow, Outcomes, TaskRow, database::Backend, postgres, sqlite, stored_text::has_nul_escape,
+    tally::Tally,
+};
 
 /// Why Postgres would refuse a row that has the escape: its own words.
 const NUL_ESCAPE: &str = "unsupported Unicode escape sequence: \\u0000 cannot be converted to text";
@@ -32,7 +35,7 @@ pub(super) trait Row: Send + Sync + Sized + 'static {
     fn write(db: &Database, rows: &[&Self]) -> impl Future<Output = Result<(), DbErr>> + Send;
 
     /// The row is committed.
-    fn tell(&self, outcomes: &Outcomes);
+    fn tell(&self, outcomes: &Outcomes, tally: &Tally);
 }
 
 impl Row for TaskRow {
@@ -65,7 +68,8 @@ impl Row for TaskRow {
         }
     }
 
-    fn tell(&self, outcomes: &Outcomes) {
+    fn tell(&self, outcomes: &Outcomes, tally: &Tally) {
+        tally.count(self.status);
         if self.status.is_final() {
             outcomes.tell(self.id);
         }
@@ -101,7 +105,7 @@ impl Row for EventRow {
         }
     }
 
-    fn tell(&self, _outcomes: &Outcomes) {}
+    fn tell(&self, _outcomes: &Outcomes, _tally: &Tally) {}
 }
 
 fn refusal(json: [Option<&str>; 2], backend: Backend) -> Option<&'static str> {

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 /// A message that could not be handled.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
+    /// Its place among those of its queue; no other has the same.
+    pub number: u64,
     /// The key with which it was published.
     pub routing_key: String,
     /// Its properties, with the header `x-error`.
@@ -41,8 +43,8 @@ impl Message {
     }
 }
 
-impl From<Message> for DeadLetter {
-    fn from(Message { routing_key, properties, body, .. }: Message) -> Self {
-        Self { routing_key, properties, body }
+impl DeadLetter {
+    pub(super) fn new(number: u64, Message { routing_key, properties, body, .. }: Message) -> Self {
+        Self { number, routing_key, properties, body }
     }
 }

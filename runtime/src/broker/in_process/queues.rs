@@ -8,6 +8,7 @@ use event_driven::{
     message::{dead_properties, retry_properties},
     names::Attempt,
 };
+use lapin::BasicProperties;
 use tokio::time::Instant;
 
 use super::{
@@ -26,7 +27,7 @@ pub(super) struct Queues {
     tasks: Store,
     low: Store,
     events: Store,
-    /// The number of the next delivery.
+    /// The number of the next delivery, retry or dead letter.
     next: u64,
 }
 
@@ -134,8 +135,36 @@ impl Queues {
         u64::try_from(self.peek(queue).ready.len()).unwrap_or(u64::MAX)
     }
 
+    pub(super) fn dead_count(&self, queue: Queue) -> u64 {
+        u64::try_from(self.peek(queue).dead.len()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn dead_letters(&self, queue: Queue) -> Vec<DeadLetter> {
         self.peek(queue).dead.iter().cloned().collect()
+    }
+
+    /// Publishes a dead letter again, with these properties; false if it is gone.
+    pub(super) fn revive(
+        &mut self,
+        queue: Queue,
+        number: u64,
+        properties: BasicProperties,
+    ) -> Result<bool, PublishError> {
+        let Some(at) = self.place_of(queue, number) else { return Ok(false) };
+        let Some(dead) = self.peek(queue).dead.get(at).cloned() else { return Ok(false) };
+        self.publish(queue, Message::new(dead.routing_key, properties, dead.body))?;
+        Ok(self.store(queue).dead.remove(at).is_some())
+    }
+
+    /// Throws a dead letter away; false if it is gone.
+    pub(super) fn discard(&mut self, queue: Queue, number: u64) -> bool {
+        let at = self.place_of(queue, number);
+        at.and_then(|at| self.store(queue).dead.remove(at)).is_some()
+    }
+
+    /// Dead letters stand in the order of their numbers.
+    fn place_of(&self, queue: Queue, number: u64) -> Option<usize> {
+        self.peek(queue).dead.binary_search_by_key(&number, |dead| dead.number).ok()
     }
 
     /// The first message that has not expired; those before it are dead.
@@ -167,9 +196,10 @@ impl Queues {
 
     fn dead_letter(&mut self, queue: Queue, mut message: Message, error: &str) {
         message.properties = dead_properties(&message.properties, &message.routing_key, error, usize::MAX);
-        let limit = self.limits.dead_letters;
+        let (limit, number) = (self.limits.dead_letters, self.next);
+        self.next += 1;
         let dead = &mut self.store(queue).dead;
-        dead.push_back(message.into());
+        dead.push_back(DeadLetter::new(number, message));
         while dead.len() > limit {
             dead.pop_front();
         }

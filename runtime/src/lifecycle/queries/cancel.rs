@@ -52,6 +52,7 @@ impl Database {
              AND (status = 'PENDING' OR (status = 'RUNNING' AND NOT {alive}))"
         );
         if self.change_one(&end, [id.into(), Failure::cancelled().to_string().into(), now.into()]).await? > 0 {
+            self.tally.count(TaskStatus::Cancelled);
             // Where it waits for its time, who asked for an answer need not.
             self.hasten(id).await?;
             return Ok(Cancelled::AtOnce);

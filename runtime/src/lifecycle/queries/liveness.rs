@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
-use super::super::{Database, QueryError, database::Backend, heartbeat::RuntimeInfo};
+use super::super::{Database, QueryError, database::Backend, heartbeat::RuntimeInfo, tally::Counts};
 
 /// How long the rows of runtimes that are gone are kept, in days: for people who look at what happened.
 const KEPT_DAYS: u32 = 7;
@@ -27,7 +27,7 @@ impl Backend {
     }
 
     /// The time so many seconds ago (an expression), to be compared with stored times.
-    fn ago(self, seconds: &str) -> String {
+    pub(super) fn ago(self, seconds: &str) -> String {
         match self {
             Self::Postgres => format!("clock_timestamp() - make_interval(secs => {seconds})"),
             Self::Sqlite => format!("strftime('%Y-%m-%dT%H:%M:%f000+00:00', 'now', '-' || ({seconds}) || ' seconds')"),
@@ -59,14 +59,22 @@ pub(super) fn seconds(time: Duration) -> Value {
 }
 
 impl Database {
-    /// Says that this runtime is alive.
-    pub(in super::super) async fn say_alive(&self, info: &RuntimeInfo) -> Result<(), QueryError> {
+    /// Says that this runtime is alive, and over what time it has brought how many tasks to their end.
+    pub(in super::super) async fn say_alive(
+        &self,
+        info: &RuntimeInfo,
+        recent: Option<(Duration, Counts)>,
+    ) -> Result<(), QueryError> {
         let now = self.backend.now();
         let sql = format!(
-            "INSERT INTO runtime (runtime_id, service, host, pid, version, lease_seconds, started_at, seen_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, {now}, {now}) \
-             ON CONFLICT (runtime_id) DO UPDATE SET seen_at = excluded.seen_at"
+            "INSERT INTO runtime (runtime_id, service, host, pid, version, lease_seconds, started_at, seen_at, \
+             recent_seconds, recent_completed, recent_failed, recent_cancelled) \
+             VALUES ($1, $2, $3, $4, $5, $6, {now}, {now}, $7, $8, $9, $10) \
+             ON CONFLICT (runtime_id) DO UPDATE SET seen_at = excluded.seen_at, \
+             recent_seconds = excluded.recent_seconds, recent_completed = excluded.recent_completed, \
+             recent_failed = excluded.recent_failed, recent_cancelled = excluded.recent_cancelled"
         );
+        let count = |of: fn(Counts) -> u64| recent.map(|(_, counts)| i64::try_from(of(counts)).unwrap_or(i64::MAX));
         let values = [
             info.runtime_id.to_string().into(),
             info.service.clone().into(),
@@ -74,6 +82,10 @@ impl Database {
             i64::from(std::process::id()).into(),
             env!("CARGO_PKG_VERSION").into(),
             seconds(self.lease),
+            recent.map(|(time, _)| time.as_secs_f64()).into(),
+            count(|counts| counts.completed).into(),
+            count(|counts| counts.failed).into(),
+            count(|counts| counts.cancelled).into(),
         ];
         self.change(sql, values).await.map(drop)
     }

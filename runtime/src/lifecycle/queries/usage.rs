@@ -96,7 +96,7 @@ fn sum(attempts: &[Attempt]) -> Usage {
 
 impl Spread {
     /// None if there is no number.
-    fn of(numbers: impl Iterator<Item = i64>) -> Option<Self> {
+    pub(super) fn of(numbers: impl Iterator<Item = i64>) -> Option<Self> {
         let mut numbers: Vec<i64> = numbers.collect();
         numbers.sort_unstable();
         Some(Self { p50: nearest_rank(&numbers, 50)?, p99: nearest_rank(&numbers, 99)? })

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::*;
-use crate::lifecycle::{DatabaseConfig, Health, database::Backend};
+use crate::lifecycle::{DatabaseConfig, Health, database::Backend, tally::Tally};
 
 /// A row whose writing panics.
 struct Bomb(Uuid);
@@ -39,7 +39,7 @@ impl Row for Bomb {
         panic!("a bug in the writer")
     }
 
-    fn tell(&self, _outcomes: &Outcomes) {}
+    fn tell(&self, _outcomes: &Outcomes, _tally: &Tally) {}
 }
 
 #[tokio::test]
