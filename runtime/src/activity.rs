@@ -7,9 +7,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use event_driven::names::{
-    Attempt, DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, TASKS_QUEUE, tasks_retry_queue,
-};
+use event_driven::names::{Attempt, DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, Priority};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -135,8 +133,10 @@ async fn look_at_queues(config: &Config, open: &mut Option<Depths>) -> Told<Vec<
 
 /// Warren's own, those of retries by the settings.
 fn queues(config: &Config) -> Vec<String> {
-    let mut queues = vec![TASKS_QUEUE.to_owned()];
-    queues.extend((0..config.retry.retries).map(|n| tasks_retry_queue(Attempt::new(n))));
+    let mut queues: Vec<_> = Priority::ALL.map(|class| class.queue().to_owned()).into();
+    for class in Priority::ALL {
+        queues.extend((0..config.retry.retries).map(|n| class.retry_queue(Attempt::new(n))));
+    }
     queues.extend([DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, DEAD_EVENT_STORE_QUEUE].map(str::to_owned));
     queues
 }

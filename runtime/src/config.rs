@@ -114,10 +114,11 @@ pub struct Broker {
     pub url: String,
     /// Most deliveries that are unsettled at once, over all channels. Of tasks it is as many as are executed and can be
     /// started within about a second: all of these where tasks are short, few where they are long, so that other runtimes
-    /// get their share.
+    /// get their share. It is for all classes of tasks together; where several come at once, it may be twice as many for a moment.
     pub prefetch: u16,
     /// Bytes that the bodies of unsettled tasks may have. Kept by the mean of those that were seen: where small ones are
-    /// followed by large ones, it may be exceeded for a moment. Never more than `prefetch` times `max_body`.
+    /// followed by large ones, it may be exceeded for a moment. Never more than `prefetch` times `max_body` for each
+    /// class of tasks.
     pub memory: ByteSize,
     /// Channels among which the prefetch is split. Acks of one channel never wait for those of another.
     pub channels: u16,

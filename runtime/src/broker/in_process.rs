@@ -22,7 +22,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{message::Message, queues::Queues, replies::Replies};
+use self::{
+    message::Message,
+    queues::{QUEUES, Queues},
+    replies::Replies,
+};
 use super::{Deliveries, Depth, Health, InProcessLimits, Publish, PublishError, Queue, Target, deliveries};
 
 pub(super) use inbox::Inbox;
@@ -137,10 +141,10 @@ impl InProcess {
             messages: Some(u32::try_from(messages).unwrap_or(u32::MAX)),
             consumers,
         };
-        let of = |queue: Queue| {
-            [depth(queue.name(), queues.depth(queue), 1), depth(queue.dead_name(), queues.dead_count(queue), 0)]
-        };
-        [Queue::Tasks, Queue::EventStore].into_iter().flat_map(of).collect()
+        let dead = |queue: Queue| depth(queue.dead_name(), queues.dead_count(queue), 0);
+        let mut depths: Vec<_> = QUEUES.iter().map(|queue| depth(queue.name(), queues.depth(*queue), 1)).collect();
+        depths.extend([dead(Queue::Tasks), dead(Queue::EventStore)]);
+        depths
     }
 
     pub(super) fn stop_consuming(&self) {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::class::share;
 
-const QUEUES: [Queue; 4] = [Queue::HighTasks, Queue::Tasks, Queue::LowTasks, Queue::EventStore];
+pub(super) const QUEUES: [Queue; 4] = [Queue::HighTasks, Queue::Tasks, Queue::LowTasks, Queue::EventStore];
 
 /// All queues.
 #[derive(Debug)]
@@ -198,6 +198,8 @@ impl Queues {
         message.properties = dead_properties(&message.properties, &message.routing_key, error, usize::MAX);
         let (limit, number) = (self.limits.dead_letters, self.next);
         self.next += 1;
+        // Those of all classes are in one queue.
+        let queue = if queue == Queue::EventStore { queue } else { Queue::Tasks };
         let dead = &mut self.store(queue).dead;
         dead.push_back(DeadLetter::new(number, message));
         while dead.len() > limit {
