@@ -158,6 +158,7 @@ async fn messages_that_wait_for_their_time_are_counted(test: TestDatabase) {
             reply_to: None,
             traceparent: None,
             tracestate: None,
+            priority: None,
         };
         db.delay(pending(n), message).await.unwrap();
     }

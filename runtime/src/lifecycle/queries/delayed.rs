@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::super::{Database, QueryError, TaskRow, database::Backend};
 
 /// How many are claimed at once. Claimed, not read: each may carry a payload of some megabytes.
-const CLAIMED: usize = 256;
+const CLAIMED: usize = 1_024;
 
 /// For how long a claim holds: twice as long as the broker may take to confirm.
 const HOLD: Duration = Duration::from_secs(60);
