@@ -16,6 +16,7 @@ mod m20261126_000004_runtime;
 mod m20261126_000005_receipt;
 mod m20261126_000006_task_cancel;
 mod m20261126_000007_delayed_task;
+mod m20261126_000010_task_reading;
 mod migrator;
 mod status;
 

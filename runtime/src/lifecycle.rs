@@ -50,8 +50,8 @@ pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
 pub use queries::{
-    Cancelled, Claim, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, RoutingKeyFilter, Spread, TakeOver,
-    Taken, TaskFilter, TaskSummary, Usage,
+    Cancelled, Claim, Cursor, EventFilter, EventSummary, Inserted, InvalidCursor, InvalidMoment, LEAST_AGE, Moment,
+    Old, RoutingKeyFilter, Spread, TakeOver, Taken, TaskFilter, TaskSummary, Usage,
 };
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;

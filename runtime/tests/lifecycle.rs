@@ -19,6 +19,7 @@ mod lifecycle {
     mod delayed;
     mod events;
     mod faults;
+    mod filters;
     mod group_commit;
     mod lists;
     mod lookups;
@@ -26,6 +27,7 @@ mod lifecycle {
     mod outage;
     mod pending;
     mod plans;
+    mod prune;
     mod refused_row;
     mod runtimes;
     mod same_rows;
