@@ -18,6 +18,7 @@ mod pace;
 mod recording;
 pub mod reply;
 mod resume;
+mod retention;
 mod rows;
 mod stop;
 mod submit;
@@ -124,6 +125,7 @@ impl Service {
         let events = service.parts.broker.consume(Queue::EventStore);
         service.background.spawn(Self::watch_cancels(Arc::downgrade(&service)));
         service.background.spawn(Self::keep_publishing_delayed(Arc::downgrade(&service)));
+        service.background.spawn(Self::delete_until_stop(Arc::downgrade(&service)));
         service.background.close();
         service.deliveries.spawn(service.clone().consume_tasks(tasks));
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
