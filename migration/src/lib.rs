@@ -19,6 +19,7 @@ mod m20261126_000007_delayed_task;
 mod m20261126_000008_schedule;
 mod m20261126_000009_task_wishes;
 mod m20261126_000010_runtime_recent;
+mod m20261126_000011_task_reading;
 mod migrator;
 mod status;
 

@@ -23,6 +23,7 @@ mod output;
 mod patience;
 mod payload;
 mod progress;
+mod prune;
 mod reader;
 mod run;
 mod schedule;
@@ -88,6 +89,8 @@ enum Command {
     /// Make keys for those who sign components
     #[command(subcommand)]
     Key(key::Command),
+    /// Delete tasks and events that are over and old
+    Prune(prune::Args),
     /// Bring the database's schema up to date, or back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -135,6 +138,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Component(command) => component::execute(file, command).await,
         Command::Token(command) => token::execute(command).map(|()| ExitCode::SUCCESS),
         Command::Key(command) => key::execute(command).map(|()| ExitCode::SUCCESS),
+        Command::Prune(args) => prune::execute(file, args).await,
         Command::Migrate(command) => migrate::execute(file, command).await,
         Command::Topology(command) => topology::execute(file, command).await,
         Command::Config(args) => config::execute(file, args),

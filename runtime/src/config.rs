@@ -6,6 +6,7 @@
 
 pub mod load;
 mod parts;
+mod retention;
 mod tokens;
 mod validate;
 
@@ -16,6 +17,7 @@ use event_driven::names;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    retention::{Kept, Retention},
     tokens::{Scope, Token, TokenHash},
     validate::SLOT_PATIENCE,
 };
@@ -49,6 +51,8 @@ pub struct Config {
     pub allow: Allow,
     /// When a task that failed is tried again.
     pub retry: Retry,
+    /// How long rows are kept.
+    pub retention: Retention,
     /// The HTTP interface.
     pub http: Http,
     /// What is logged, and how.
@@ -68,6 +72,7 @@ impl Default for Config {
             ceiling: Limits::default_ceiling(),
             allow: Allow::default(),
             retry: Retry::default(),
+            retention: Retention::default(),
             http: Http::default(),
             log: Log::default(),
         }

@@ -2,7 +2,7 @@
 //! task and every event in a database.
 //!
 //! A task's way leads through four parts that do not know each other; [`service`] joins them, and [`mod@retry`] decides
-//! what follows from an [`outcome`]:
+//! what follows from an [`outcome`] ([`next`] tells it to people):
 //!
 //! - [`broker`]: messages in and out
 //! - [`components`]: from a task's name to the compiled component
@@ -24,6 +24,7 @@ pub mod dead_letters;
 pub mod lifecycle;
 pub mod manifest;
 pub mod masked_url;
+pub mod next;
 pub mod outcome;
 pub mod receipt;
 pub mod retry;

@@ -52,9 +52,9 @@ pub use lookups::{KnownTask, Lookups, RunsIn};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
 pub use queries::{
-    Activity, Added, Cancelled, Claim, Cursor, EventFilter, EventSummary, Failures, Inserted, InvalidCursor, Kind,
-    Latency, Rates, RoutingKeyFilter, RunningTask, RuntimeActivity, ScheduleSummary, Spread, TakeOver, Taken,
-    TaskFilter, TaskSummary, Usage, Waiting,
+    Activity, Added, Cancelled, Claim, Cursor, EventFilter, EventSummary, Failures, Inserted, InvalidCursor,
+    InvalidMoment, Kind, LEAST_AGE, Latency, Moment, Old, Rates, RoutingKeyFilter, RunningTask, RuntimeActivity,
+    ScheduleSummary, Spread, TakeOver, Taken, TaskFilter, TaskSummary, Usage, Waiting,
 };
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;

@@ -3,7 +3,7 @@
 //! Made by [`crate::sandbox`] (or by [`crate::service`] where an attempt ended before it reached the sandbox), read by
 //! [`crate::retry`], which turns it into what is recorded and what happens to the message.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// What one attempt gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,53 @@ pub enum ErrorClass {
     Duplicate,
 }
 
+/// The text is no class of errors.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no class of errors; they are {}", ErrorClass::ALL.map(ErrorClass::as_str).join(", "))]
+pub struct UnknownClass {
+    /// What was given.
+    pub text: String,
+}
+
+impl FromStr for ErrorClass {
+    type Err = UnknownClass;
+
+    fn from_str(text: &str) -> Result<Self, UnknownClass> {
+        let known = Self::ALL.into_iter().find(|class| class.as_str() == text);
+        known.ok_or_else(|| UnknownClass { text: text.to_owned() })
+    }
+}
+
 impl ErrorClass {
+    /// Every class.
+    pub const ALL: [Self; 20] = [
+        Self::Invalid,
+        Self::Business,
+        Self::Technical,
+        Self::Trap,
+        Self::OutOfMemory,
+        Self::Timeout,
+        Self::CpuTime,
+        Self::PayloadTooLarge,
+        Self::LogTooLarge,
+        Self::HttpLimit,
+        Self::DiskLimit,
+        Self::Denied,
+        Self::OutputTooLarge,
+        Self::BadOutput,
+        Self::NoSuchComponent,
+        Self::BrokenComponent,
+        Self::Malformed,
+        Self::Unstorable,
+        Self::Cancelled,
+        Self::Duplicate,
+    ];
+
+    /// The class of an error as it stands in a row: what is before its first colon.
+    pub fn of_text(error: &str) -> Option<Self> {
+        error.split_once(':')?.0.parse().ok()
+    }
+
     /// Whether the same message may succeed at another time.
     pub fn may_pass(self) -> bool {
         match self {
@@ -119,9 +165,7 @@ impl ErrorClass {
 
     /// Whether an error as it stands in a row is one after which the message is acked and not kept for a person.
     pub fn is_final_text(error: &str) -> bool {
-        [Self::Invalid, Self::Business]
-            .iter()
-            .any(|class| error.strip_prefix(class.as_str()).is_some_and(|rest| rest.starts_with(':')))
+        matches!(Self::of_text(error), Some(Self::Invalid | Self::Business))
     }
 
     /// Whether the fault lies in the message itself: its publisher has to change it, and someone has to see it.
@@ -165,6 +209,21 @@ impl fmt::Display for ErrorClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_tells_its_class() {
+        for class in ErrorClass::ALL {
+            assert_eq!(ErrorClass::of_text(&Failure::new(class, "a: b").to_string()), Some(class));
+        }
+        for error in ["", "timeout", "timeouts: x", ": x", "Timeout: x"] {
+            assert_eq!(ErrorClass::of_text(error), None, "{error}");
+        }
+        let unknown = "slow".parse::<ErrorClass>().unwrap_err().to_string();
+        assert!(
+            unknown.starts_with("\"slow\" is no class of errors; they are invalid, business, technical, "),
+            "{unknown}"
+        );
+    }
 
     #[test]
     fn an_error_tells_whether_its_message_was_kept() {

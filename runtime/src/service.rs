@@ -18,6 +18,7 @@ mod pace;
 mod recording;
 pub mod reply;
 mod resume;
+mod retention;
 mod rows;
 mod schedule;
 mod shares;
@@ -129,6 +130,7 @@ impl Service {
         service.background.spawn(Self::watch_cancels(Arc::downgrade(&service)));
         service.background.spawn(Self::keep_publishing_delayed(Arc::downgrade(&service)));
         service.background.spawn(Self::keep_tidy(Arc::downgrade(&service)));
+        service.background.spawn(Self::delete_until_stop(Arc::downgrade(&service)));
         service.background.close();
         service.deliveries.spawn(service.clone().consume(events, Self::process_event));
         service

@@ -233,6 +233,7 @@ fn every_help_text_has_examples() {
         &["component", "schema"],
         &["token", "new"],
         &["key", "new"],
+        &["prune"],
         &["migrate", "up"],
         &["migrate", "down"],
         &["migrate", "status"],

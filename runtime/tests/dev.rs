@@ -77,6 +77,8 @@ async fn a_submitted_task_completes_and_its_row_can_be_read() {
     let id = task["id_task"].as_str().unwrap();
     let (status, mut row) = dev.get(&warren, &format!("/v1/tasks/{id}")).await;
     let attempts = row.as_object_mut().unwrap().remove("attempts").unwrap();
+    let next = row.as_object_mut().unwrap().remove("next").unwrap();
+    assert_eq!(next, json!({ "what": "nothing: it is over", "at": null }));
     assert_eq!((status, &row), (StatusCode::OK, &task));
     assert_eq!((attempts.as_array().unwrap().len(), &attempts[0]["outcome"]), (1, &json!("COMPLETED")));
 
@@ -88,6 +90,10 @@ async fn a_submitted_task_completes_and_its_row_can_be_read() {
     assert_eq!(page["items"][0]["id_task"], id);
     let (_, failed) = dev.get(&warren, "/v1/tasks?status=FAILED").await;
     assert_eq!(failed["items"].as_array().unwrap().len(), 1);
+    for (query, count) in [("class=invalid&since=1h", 1), ("class=timeout", 0), ("until=1h", 0), ("since=1h", 2)] {
+        let (status, page) = dev.get(&warren, &format!("/v1/tasks?{query}")).await;
+        assert_eq!((status, page["items"].as_array().unwrap().len()), (StatusCode::OK, count), "{query}");
+    }
 }
 
 #[tokio::test]
@@ -240,6 +246,9 @@ async fn wrong_requests_get_problem_details() {
         ("GET", "/v1/tasks?limit=0", "", 400, "limit=0"),
         ("GET", "/v1/tasks?after=x", "", 400, "after: not a cursor"),
         ("GET", "/v1/tasks?colour=red", "", 400, "colour"),
+        ("GET", "/v1/tasks?class=slow", "", 400, "class: \"slow\" is no class of errors; they are invalid, business"),
+        ("GET", "/v1/tasks?since=yesterday", "", 400, "since: \"yesterday\" is no time"),
+        ("GET", "/v1/tasks?until=2030-01-31", "", 400, "until: "),
         ("POST", "/v1/tasks?wait=soon", r#"{"task_name":"echo","payload":1}"#, 400, "wait=soon"),
         ("POST", "/v1/tasks", "{", 400, "EOF"),
         ("POST", "/v1/tasks", r#"{"task_name":"echo"}"#, 422, "payload"),

@@ -85,9 +85,9 @@ fn what_a_guest_wrote_is_shown_with_its_attempt() {
     let read: Value = serde_json::from_str(&logs(&base, &id, &["--attempt", "0", "--output", "json"])).unwrap();
     assert_eq!((&read["status"], &read["attempts"][0]["log"]), (&json!("COMPLETED"), &json!("begun\ndone\n")));
     assert_eq!(logs(&base, &id, &["--attempt", "1"]), "");
-    // The receipt is there, the text is not.
+    // The receipt is there, and the end of the text.
     let shown = said(base().args(["task", "show", &id]));
-    assert!(shown.contains("payload 1 B, result 6 B, log 11 B") && !shown.contains("begun"), "{shown}");
+    assert!(shown.contains("payload 1 B, result 6 B, log 11 B") && shown.contains("| begun\n"), "{shown}");
     // Asked for, it is in the runtime's own log, and nothing else of that level.
     let line = running.wait_for_line("begun");
     assert!(line.contains(&format!("task.id={id}")) && line.contains("task.name=\"talker\""), "{line}");

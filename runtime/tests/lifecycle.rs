@@ -20,6 +20,7 @@ mod lifecycle {
     mod delayed;
     mod events;
     mod faults;
+    mod filters;
     mod group_commit;
     mod lists;
     mod lookups;
@@ -27,6 +28,7 @@ mod lifecycle {
     mod outage;
     mod pending;
     mod plans;
+    mod prune;
     mod refused_row;
     mod runtimes;
     mod same_rows;

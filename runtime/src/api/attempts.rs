@@ -35,6 +35,8 @@ pub(crate) struct AttemptView {
     finished_at: Option<DateTime<Utc>>,
     /// What it used; none if nothing was executed, or it was cut off.
     receipt: Option<ReceiptView>,
+    /// The end of what its guest wrote to stdout and stderr, 16 KiB at most; none if it wrote nothing.
+    log: Option<String>,
 }
 
 impl From<task_attempt::Model> for AttemptView {
@@ -50,6 +52,7 @@ impl From<task_attempt::Model> for AttemptView {
             component_digest: row.component_digest,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            log: row.log,
         }
     }
 }

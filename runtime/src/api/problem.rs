@@ -142,7 +142,7 @@ impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Unavailable(_) => Self::unavailable(error.to_string()),
-            QueryError::Refused(_) => Self::unprocessable(error.to_string()),
+            QueryError::Refused(_) | QueryError::TooWide { .. } => Self::unprocessable(error.to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `/v1/tasks`: ask for a task, read what became of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -29,7 +29,8 @@ use super::{
     wait::{self, duration},
 };
 use crate::{
-    lifecycle::{Database, QueryError, TaskFilter, TaskRow, TaskSummary},
+    lifecycle::{Database, Moment, QueryError, TaskFilter, TaskRow, TaskSummary},
+    next::{Course, Known, Next},
     service::{Service, Submission},
 };
 
@@ -64,23 +65,60 @@ pub struct TaskView {
     /// When it is to be executed, if it waits for that; not in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<DateTime<Utc>>,
+    /// What happens to it next; not in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<NextView>,
     /// What is known of its attempts, oldest first; not in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptView>>,
 }
 
+/// What happens to a task next.
+#[derive(Debug, Serialize, ToSchema)]
+struct NextView {
+    /// A sentence for people.
+    #[schema(example = "attempt 1, when its message comes back from its retry queue")]
+    what: String,
+    /// When, or until when, about; none if nothing tells that.
+    at: Option<DateTime<Utc>>,
+}
+
 impl TaskView {
-    /// With its attempts, and the time that it waits for.
+    /// With its attempts, the time that it waits for, and what happens next by these settings.
     ///
     /// # Errors
     /// If the database can't be asked.
-    pub(crate) async fn whole(row: TaskRow, database: &Database) -> Result<Self, QueryError> {
+    pub(crate) async fn whole(row: TaskRow, database: &Database, course: Course) -> Result<Self, QueryError> {
         let attempts = database.attempts_of(row.id).await?;
         let due_at = match row.status {
             TaskStatus::Pending => database.due_at(row.id).await?,
-            _ => None,
+            TaskStatus::Running | TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Cancelled => None,
         };
-        Ok(Self { attempts: Some(attempts.into_iter().map(AttemptView::from).collect()), due_at, ..Self::from(row) })
+        let state = match row.status.is_final() {
+            false => database.states_of(&[row.id]).await?.remove(&row.id),
+            true => None,
+        };
+        let next = Next::of(
+            &Known {
+                status: row.status,
+                attempt: row.attempt,
+                error: row.error.as_deref(),
+                due_at,
+                started_at: row.started_at,
+                attempts: &attempts,
+                to_be_cancelled: state.as_ref().is_some_and(|state| state.to_be_cancelled),
+                runs_in: state.and_then(|state| state.runs_in),
+            },
+            course,
+            database.clock().now(),
+        );
+        let what = next.told(&row.id.to_string(), row.task_name.as_deref().unwrap_or_default());
+        Ok(Self {
+            attempts: Some(attempts.into_iter().map(AttemptView::from).collect()),
+            due_at,
+            next: Some(NextView { what, at: next.at() }),
+            ..Self::from(row)
+        })
     }
 }
 
@@ -104,6 +142,7 @@ impl From<TaskRow> for TaskView {
             started_at: row.started_at,
             finished_at: row.finished_at,
             due_at: None,
+            next: None,
             attempts: None,
         }
     }
@@ -129,6 +168,7 @@ impl From<TaskSummary> for TaskView {
             started_at: row.started_at,
             finished_at: row.finished_at,
             due_at: None,
+            next: None,
             attempts: None,
         }
     }
@@ -251,12 +291,23 @@ pub(super) struct ListQuery {
     producer_app: Option<String>,
     /// Only tasks with this correlation id.
     correlation_id: Option<String>,
+    /// Only tasks whose last attempt failed with an error of this class (`timeout`); also while they wait for the next one.
+    class: Option<String>,
+    /// Only tasks that were first seen then or later: RFC 3339, or how long ago (`2h`).
+    since: Option<String>,
+    /// Only tasks that were first seen before: in the same forms.
+    until: Option<String>,
     /// Only tasks that are not over and to which nothing has happened for this long (`10m`): their message may be lost.
     stuck_for: Option<String>,
     /// At most this many, up to 1,000. Default: 50.
     limit: Option<u64>,
     /// The `next` of the page before.
     after: Option<String>,
+}
+
+/// Reads the parameter `name`.
+fn parsed<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| Problem::bad_request(format!("{name}: {error}")))
 }
 
 /// One page of a list, newest first.
@@ -271,6 +322,7 @@ pub(super) struct TaskPage {
 #[utoipa::path(get, path = "/v1/tasks", tag = "tasks", params(ListQuery), responses(
     (status = 200, description = "one page", body = TaskPage),
     (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "too many rows would have to be looked through: ask for a shorter time", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
@@ -282,6 +334,9 @@ pub(super) async fn list(
         task_name: query.task_name,
         producer_app: query.producer_app,
         correlation_id: query.correlation_id,
+        class: query.class.as_deref().map(|text| parsed("class", text)).transpose()?,
+        since: query.since.as_deref().map(|text| parsed::<Moment>("since", text)).transpose()?,
+        until: query.until.as_deref().map(|text| parsed::<Moment>("until", text)).transpose()?,
         stuck_for: query.stuck_for.as_deref().map(|text| duration("stuck_for", text)).transpose()?,
     };
     let page = Page::parse(query.limit, query.after.as_deref())?;
@@ -304,5 +359,6 @@ pub(super) async fn show(
     let wait = wait::parse(query?.0.wait.as_deref())?.unwrap_or_default();
     let row = service.wait_for(id, wait).await?;
     let row = row.ok_or_else(|| Problem::not_found(format!("no task has the id {id}")))?;
-    Ok(Json(TaskView::whole(row, &service.parts().database).await?))
+    let parts = service.parts();
+    Ok(Json(TaskView::whole(row, &parts.database, Course::of(&parts.config)).await?))
 }

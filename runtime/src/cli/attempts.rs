@@ -5,7 +5,10 @@ use serde_json::Value;
 
 use super::output;
 
-/// A line for each attempt, and one or two for what it used.
+/// So many lines at the end of what a guest wrote are shown with its attempt; `warren task logs` has all that is kept.
+const LOG_LINES: usize = 10;
+
+/// A line for each attempt, one or two for what it used, and the last of what its guest wrote.
 pub(super) fn print(attempts: &[Value]) -> std::io::Result<()> {
     for attempt in attempts {
         let words = [heading(attempt), output::text(attempt, "error_class"), output::text(attempt, "error")];
@@ -13,6 +16,11 @@ pub(super) fn print(attempts: &[Value]) -> std::io::Result<()> {
         output::print_text(&format!("{:<17} {}", "", words.join("  ")))?;
         for line in attempt.get("receipt").into_iter().flat_map(used) {
             output::print_text(&format!("{:<19} {line}", ""))?;
+        }
+        let log = output::harmless(&output::text(attempt, "log").replace("\r\n", "\n"));
+        let lines: Vec<_> = log.lines().collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES)) {
+            output::print_text(&format!("{:<19} | {line}", ""))?;
         }
     }
     Ok(())

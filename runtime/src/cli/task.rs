@@ -1,6 +1,8 @@
 //! `warren task`: ask for a task, run one here, list tasks, show one, read what its guests have written.
 
 mod cancel;
+mod follow;
+mod list;
 mod run;
 
 use std::{path::Path, process::ExitCode, time::Duration};
@@ -8,13 +10,12 @@ use std::{path::Path, process::ExitCode, time::Duration};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use entity::TaskStatus;
 use event_driven::{message::UniqueFor, names::Priority};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(super) use self::list::status;
 use super::{again::Again, attempts, logs, output, payload, reader::Reader, sender, settings};
-use crate::lifecycle::TaskFilter;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -25,11 +26,9 @@ pub(super) enum Command {
     #[command(after_help = run::HELP)]
     Run(run::Args),
     /// List tasks, newest first: from DATABASE_URL, or over HTTP where that is not set
-    #[command(
-        after_help = "Examples:\n  warren task list\n  warren task list --status failed --limit 10\n  warren task list --name echo --output json"
-    )]
-    List(List),
-    /// Show one task and its attempts
+    #[command(after_help = list::HELP)]
+    List(list::Args),
+    /// Show one task: what was asked for, its attempts with what they used and wrote, and what happens next
     #[command(after_help = "Examples:\n  warren task show 019a3b7c-…")]
     Show(Show),
     /// Show what the guests of a task wrote to stdout and stderr, attempt by attempt
@@ -104,33 +103,6 @@ pub(super) struct Publish {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
-    /// Only tasks that stand there
-    #[arg(long, value_parser = status)]
-    status: Option<TaskStatus>,
-    /// Only tasks for this component
-    #[arg(long)]
-    name: Option<String>,
-    /// Only tasks of this producer
-    #[arg(long)]
-    producer: Option<String>,
-    /// Only tasks with this correlation id
-    #[arg(long)]
-    correlation_id: Option<String>,
-    /// Only tasks that are not over and to which nothing has happened for a while: their message may be lost
-    #[arg(long)]
-    stuck: bool,
-    /// With --stuck: for how long
-    #[arg(long, default_value = "10m", value_name = "DURATION", value_parser = humantime::parse_duration, requires = "stuck")]
-    older_than: Duration,
-    /// At most this many
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    limit: u64,
-    #[command(flatten)]
-    output: output::Output,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct Retry {
     /// The tasks' ids
     #[arg(required = true)]
@@ -150,16 +122,11 @@ fn unique_for(text: &str) -> Result<UniqueFor, String> {
     UniqueFor::new(time).map_err(|error| error.to_string())
 }
 
-fn status(text: &str) -> Result<TaskStatus, String> {
-    let known = TaskStatus::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text));
-    known.ok_or_else(|| format!("a status is one of {}", TaskStatus::ALL.map(TaskStatus::as_str).join(", ")))
-}
-
 pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Publish(args) => publish(file, args).await.or_else(|error| Ok(output::fail(&error, 2))),
         Command::Run(args) => run::execute(file, args).await.or_else(|error| Ok(output::fail(&error, 2))),
-        Command::List(args) => list(file, args).await,
+        Command::List(args) => list::execute(file, args).await,
         Command::Show(args) => show(file, args).await,
         Command::Logs(args) => logs::execute(file, args).await,
         Command::Cancel(args) => cancel::execute(file, args).await,
@@ -180,35 +147,6 @@ async fn publish(file: Option<&Path>, args: &Publish) -> anyhow::Result<ExitCode
         (true, Some("FAILED" | "CANCELLED")) => Ok(ExitCode::from(1)),
         (true, _) => anyhow::bail!("the task is not over after {}", humantime::format_duration(args.timeout)),
     }
-}
-
-async fn list(file: Option<&Path>, args: &List) -> anyhow::Result<ExitCode> {
-    let config = settings::load(file, Vec::new())?.config;
-    let filter = TaskFilter {
-        status: args.status,
-        task_name: args.name.clone(),
-        producer_app: args.producer.clone(),
-        correlation_id: args.correlation_id.clone(),
-        stuck_for: args.stuck.then_some(args.older_than),
-    };
-    let tasks = Reader::open(&config).await?.tasks(&filter, args.limit).await?;
-    args.output.print(
-        &["id", "status", "task", "attempt", "created", "took", "error"],
-        &tasks,
-        |task| {
-            vec![
-                output::text(task, "id_task"),
-                output::styled(&output::text(task, "status")),
-                output::text(task, "task_name"),
-                output::text(task, "attempt"),
-                output::time(&output::text(task, "created_at")),
-                output::took(&output::text(task, "started_at"), &output::text(task, "finished_at")),
-                output::shortened(&output::text(task, "error")),
-            ]
-        },
-        Value::clone,
-    )?;
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn show(file: Option<&Path>, args: &Show) -> anyhow::Result<ExitCode> {
@@ -238,6 +176,11 @@ fn print_one(task: &Value) -> anyhow::Result<()> {
         match (name.as_str(), value) {
             (_, Value::Null) => {}
             ("attempts", Value::Array(attempts)) => attempts::print(attempts)?,
+            ("next", next) => {
+                let at = Some(output::time(&output::text(next, "at"))).filter(|at| !at.is_empty());
+                let at = at.map_or_else(String::new, |at| format!(" ({at})"));
+                output::print_text(&format!("{name:<17} {}{at}", output::text(next, "what")))?;
+            }
             ("status", Value::String(status)) => output::print_text(&format!("{name:<17} {}", output::styled(status)))?,
             (_, Value::String(text)) => output::print_text(&format!("{name:<17} {text}"))?,
             (_, other) => output::print_text(&format!("{name:<17} {other}"))?,

@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 use event_driven::names;
 use humantime::format_duration;
 
-use super::{Broker, Components, Config, Database, Http, Retry, Sandbox, Service, Topology, tokens};
-use crate::manifest::Limits;
+use super::{Broker, Components, Config, Database, Http, Kept, Retention, Retry, Sandbox, Service, Topology, tokens};
+use crate::{lifecycle::LEAST_AGE, manifest::Limits};
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for longer than this (`consumer_timeout`, 30 minutes
 /// by default), and gives the delivery to another one: a longer task would be executed again and again.
@@ -64,6 +64,7 @@ impl Config {
         problems.of_sandbox(&self.sandbox);
         problems.of_limits(&self.limits, &self.ceiling);
         problems.of_retry(&self.retry);
+        problems.of_retention(&self.retention);
         problems.of_http(&self.http);
         problems.0
     }
@@ -201,6 +202,18 @@ impl Problems {
             format!("retry.retries is {}, it goes from 0 to {MAX_RETRIES}", retry.retries),
         );
         self.require(!retry.delay.is_zero(), "retry.delay is 0".into());
+    }
+
+    fn of_retention(&mut self, retention: &Retention) {
+        for (name, kept) in [("tasks", retention.tasks), ("events", retention.events)] {
+            self.require(
+                !matches!(kept, Kept::For(time) if time < LEAST_AGE),
+                format!(
+                    "retention.{name} is {kept}, it takes at least {}: what is younger may be delivered again",
+                    format_duration(LEAST_AGE)
+                ),
+            );
+        }
     }
 
     fn of_http(&mut self, http: &Http) {

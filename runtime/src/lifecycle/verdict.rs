@@ -26,6 +26,14 @@ pub enum QueryError {
     /// The database refused the question or its data: asking again does not help.
     #[error("the database refused the query: {0}")]
     Refused(#[source] DbErr),
+    /// The question would have had the database look through too many rows: ask a narrower one.
+    #[error("the list was given up after {}, too many rows had to be looked through: {advice}", humantime::format_duration(*.limit))]
+    TooWide {
+        /// How long it was tried.
+        limit: std::time::Duration,
+        /// What would make it narrower.
+        advice: &'static str,
+    },
 }
 
 impl QueryError {
@@ -68,6 +76,17 @@ pub(super) fn is_outage(error: &DbErr) -> bool {
         // Connection, resources (too many connections), state, intervention (starting up, shutting down), system.
         Some(code) => matches!(code.get(..2), Some("08" | "53" | "55" | "57" | "58")),
         None => verdict(error) == Verdict::MayPass,
+    }
+}
+
+/// Whether Postgres gave the statement up because its time was over.
+pub(super) fn ran_out_of_time(error: &DbErr) -> bool {
+    const QUERY_CANCELED: &str = "57014";
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == QUERY_CANCELED)
+        }
+        _ => false,
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
 
 async fn cancel(reader: &Reader, id: Uuid, patience: Duration) -> anyhow::Result<End> {
     match reader {
-        Reader::Database(database) => in_database(database, id, patience).await,
+        Reader::Database(database, _) => in_database(database, id, patience).await,
         Reader::Http(client) => over_http(client, id, patience).await,
     }
 }

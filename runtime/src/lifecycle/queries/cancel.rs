@@ -14,7 +14,7 @@ use crate::outcome::Failure;
 
 /// For how long a note is kept: as long as a message may lie in its queue while no runtime is there. One that waits for its time
 /// has a row that is CANCELLED, and needs none.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(super) const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What became of the wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
