@@ -139,6 +139,7 @@ async fn what_waits_for_its_time_stays(test: TestDatabase) {
         reply_to: None,
         traceparent: None,
         tracestate: None,
+        priority: None,
     };
     record(&db, [row.clone()]).await;
     db.delay(row, message).await.unwrap();

@@ -29,7 +29,7 @@ impl Keeper {
     pub(super) async fn add(&self, schedule: &Schedule, replace: bool) -> anyhow::Result<Value> {
         let name = schedule.name.as_str();
         match &self.0 {
-            Reader::Database(database) => {
+            Reader::Database(database, _) => {
                 if database.add_schedule(schedule, replace).await? == Added::Other {
                     bail!("there is another schedule {name}: --replace takes its place");
                 }
@@ -65,7 +65,7 @@ impl Keeper {
 
     async fn page(&self, after: Option<&str>) -> anyhow::Result<Vec<Value>> {
         match &self.0 {
-            Reader::Database(database) => {
+            Reader::Database(database, _) => {
                 let rows = database.list_schedules(PAGE, after).await?;
                 rows.into_iter().map(|row| Ok(serde_json::to_value(ScheduleView::from(row))?)).collect()
             }
@@ -80,7 +80,7 @@ impl Keeper {
     /// With its payload. None if there is no such schedule.
     pub(super) async fn one(&self, name: &str) -> anyhow::Result<Option<Value>> {
         match &self.0 {
-            Reader::Database(database) => {
+            Reader::Database(database, _) => {
                 let row = database.find_schedule(name).await?;
                 Ok(row.map(|row| serde_json::to_value(ScheduleView::from(row))).transpose()?)
             }
@@ -94,7 +94,7 @@ impl Keeper {
     /// Whether it was there.
     pub(super) async fn remove(&self, name: &str) -> anyhow::Result<bool> {
         match &self.0 {
-            Reader::Database(database) => Ok(database.remove_schedule(name).await?),
+            Reader::Database(database, _) => Ok(database.remove_schedule(name).await?),
             Reader::Http(client) => match path(name) {
                 Some(path) => client.delete(&path).await,
                 None => Ok(false),
