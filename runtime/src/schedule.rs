@@ -73,8 +73,8 @@ pub enum ScheduleError {
     /// The payload can't be carried.
     #[error("payload {0}")]
     Payload(#[source] JsonTextError),
-    /// No runtime would take the message of a tick.
-    #[error("payload has {length} bytes, at most {most} fit into a message (broker.max_body)")]
+    /// Each tick would write it anew, or no runtime would take its message.
+    #[error("payload has {length} bytes, that of a schedule has at most {most}: have the task fetch what is larger")]
     TooLarge {
         /// How many it has.
         length: usize,
@@ -83,13 +83,16 @@ pub enum ScheduleError {
     },
 }
 
+/// Bytes of a payload: many schedules may tick at one moment, and each tick writes its payload twice.
+pub const MAX_PAYLOAD: u64 = 64 * 1024;
+
 impl Schedule {
-    /// Checks a draft; `max_body` is what the body of a message may have.
+    /// Checks a draft, whose payload has [`MAX_PAYLOAD`] at most; `max_body` is what the body of a message may have.
     ///
     /// # Errors
     /// See [`ScheduleError`].
     pub fn new(draft: Draft<'_>, max_body: ByteSize) -> Result<Self, ScheduleError> {
-        let (length, most) = (draft.payload.len(), max_body.as_u64().saturating_sub(AROUND_PAYLOAD));
+        let (length, most) = (draft.payload.len(), max_body.as_u64().saturating_sub(AROUND_PAYLOAD).min(MAX_PAYLOAD));
         if length as u64 > most {
             return Err(ScheduleError::TooLarge { length, most });
         }

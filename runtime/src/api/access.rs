@@ -115,6 +115,11 @@ impl Writer<'_> {
         self.token.map_or(OF_DEV, |token| &token.name)
     }
 
+    /// Whether it is good for some components alone.
+    pub(super) fn is_for_some_components(&self) -> bool {
+        self.token.is_some_and(|token| !token.components.is_empty())
+    }
+
     /// # Errors
     /// 403 if it is good for some components alone, and the letters may be of others.
     pub(super) fn ensure_for_letters_of(&self, component: Option<&str>) -> Result<(), Problem> {

@@ -52,13 +52,33 @@ impl Walks {
     /// # Errors
     /// 503 while somebody else walks, or if RabbitMQ can't be asked; 422 if there is no such queue.
     pub(super) async fn walk(&self, service: &Service, asked: Asked) -> Result<Walked, Problem> {
+        self.go(service, asked, None).await
+    }
+
+    /// A walk that changes something, of which the log tells what was done and by whom, also where nobody waits for the answer.
+    ///
+    /// # Errors
+    /// As [`Self::walk`].
+    pub(super) async fn change(&self, service: &Service, asked: Asked, by: String) -> Result<Walked, Problem> {
+        self.go(service, asked, Some(by)).await
+    }
+
+    async fn go(&self, service: &Service, asked: Asked, by: Option<String>) -> Result<Walked, Problem> {
         let turn = Arc::clone(&self.turn)
             .try_acquire_owned()
             .map_err(|_| Problem::busy("somebody is just going through the dead letters; try again", RETRY_AFTER_S))?;
         let way = Way::of(service)?;
         let walk = tokio::spawn(async move {
             let _turn = turn;
-            timeout(TIME + PATIENCE, asked.walk(way)).await
+            let walked = timeout(TIME + PATIENCE, asked.walk(way)).await;
+            match (&walked, by) {
+                (_, None) => {}
+                (Ok(Ok(walked)), Some(by)) => tracing::info!("{} dead letters were {by}", walked.letters.len()),
+                (Ok(Err(_)) | Err(_), Some(by)) => {
+                    tracing::warn!("dead letters were {by}; the walk was broken off, how many is not known");
+                }
+            }
+            walked
         });
         match walk.await {
             Ok(Ok(walked)) => Ok(walked?),

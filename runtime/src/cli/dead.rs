@@ -199,7 +199,8 @@ async fn change(source: &Source, args: &Change, action: Action) -> anyhow::Resul
     let filter = args.selection.filter(&args.ids);
     let changed = source.change(&queues(&args.selection.queues), &filter, args.limit, action).await?;
     for stayed in &changed.stayed {
-        output::print_warning(&format!("{} stays in {}: {}", stayed.id, stayed.queue, stayed.reason))?;
+        let told = format!("{} stays in {}: {}", stayed.id, stayed.queue, stayed.reason);
+        output::print_warning(&output::harmless(&told))?;
     }
     if changed.stayed_count > changed.stayed.len() {
         output::print_warning(&format!("{} stay in all", changed.stayed_count))?;

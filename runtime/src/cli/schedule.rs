@@ -31,7 +31,7 @@ pub(super) enum Command {
 const ADD_HELP: &str = "\
 CRON has five fields (minute hour day month weekday), or six with the second first, each a number, a range (1-5), a list (1,15),
 a step (*/10, 0-30/5) or *; days and months may have their names (MON, JAN), the last day is L, the second Tuesday TUE#2. Each
-tick is published once, however many runtimes there are, at a time that the database's clock tells. Where no runtime was there,
+tick is made once, however many runtimes there are, at a time that the database's clock tells. Where no runtime was there,
 the latest tick that was missed comes late, those before it do not.
 
 The same schedule may be added again; another one of its name is refused without --replace.
@@ -139,7 +139,7 @@ async fn show(file: Option<&Path>, args: &Show) -> anyhow::Result<()> {
         output::Format::Json => output::print_json(&schedule)?,
         output::Format::Table => {
             for (name, _) in schedule.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-                output::print_text(&format!("{name:<11} {}", output::text(&schedule, name)))?;
+                output::print_text(&output::harmless(&format!("{name:<11} {}", output::text(&schedule, name))))?;
             }
         }
     }

@@ -182,7 +182,7 @@ fn print_one(task: &Value) -> anyhow::Result<()> {
                 output::print_text(&format!("{name:<17} {}{at}", output::text(next, "what")))?;
             }
             ("status", Value::String(status)) => output::print_text(&format!("{name:<17} {}", output::styled(status)))?,
-            (_, Value::String(text)) => output::print_text(&format!("{name:<17} {text}"))?,
+            (_, Value::String(text)) => output::print_text(&output::harmless(&format!("{name:<17} {text}")))?,
             (_, other) => output::print_text(&format!("{name:<17} {other}"))?,
         }
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use event_driven::{
     lapin::{BasicProperties, types::ShortString},
     message::{Death, field_table_to_json},
+    names::TaskName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,21 +40,28 @@ pub struct Letter {
     pub size_bytes: usize,
 }
 
+/// Bytes of a text by which a letter is found. What is longer is none that warren takes.
+const SHORT: usize = 255;
+
+/// Bytes of a reason; warren's own have no more.
+const LONGEST_REASON: usize = 4 * 1024;
+
 impl Letter {
+    /// A walk keeps many letters: each of a bounded size, whatever its message says.
     pub(super) fn read(queue: &str, properties: &BasicProperties, body: &[u8]) -> Self {
         let death = Death::last(properties);
-        let reason = death.as_ref().map(|death| death.reason.clone()).unwrap_or_default();
-        let class = death.as_ref().map(|_| reason.split(':').next().unwrap_or_default().to_owned());
+        let reason = death.as_ref().map(|death| cut(&death.reason, LONGEST_REASON)).unwrap_or_default();
+        let class = death.as_ref().map(|_| cut(reason.split(':').next().unwrap_or_default(), SHORT));
         let text = |property: &Option<ShortString>| property.as_ref().map(|text| text.as_str().to_owned());
         let headers = properties.headers().as_ref().map(field_table_to_json).unwrap_or_default();
-        let header = |name: &str| headers.get(name).and_then(Value::as_str).map(str::to_owned);
+        let header = |name: &str| headers.get(name).and_then(Value::as_str).map(|text| cut(text, SHORT));
         let mut letter = Self {
             id: String::new(),
             queue: queue.to_owned(),
             class,
             reason,
             died_at: death.as_ref().and_then(|death| death.at),
-            routing_key: death.and_then(|death| death.routing_key),
+            routing_key: death.and_then(|death| death.routing_key).map(|key| cut(&key, SHORT)),
             task_name: task_name(body),
             producer_app: header("producer_app").or_else(|| text(properties.app_id())),
             correlation_id: header("correlation_id").or_else(|| text(properties.correlation_id())),
@@ -119,11 +127,18 @@ pub fn check_id(text: &str) -> Result<String, InvalidId> {
     }
 }
 
+/// The first bytes of a text, whole characters only.
+fn cut(text: &str, max_bytes: usize) -> String {
+    text.get(..text.floor_char_boundary(max_bytes)).unwrap_or(text).to_owned()
+}
+
+/// What no component can be called is no name of one.
 fn task_name(body: &[u8]) -> Option<String> {
     /// The one member that matters here.
     #[derive(serde::Deserialize)]
     struct Body {
         task_name: String,
     }
-    serde_json::from_slice::<Body>(body).ok().map(|body| body.task_name)
+    let name = serde_json::from_slice::<Body>(body).ok()?.task_name;
+    TaskName::new(&name).is_ok().then_some(name)
 }

@@ -112,12 +112,22 @@ impl Service {
     }
 
     async fn publish_delayed(service: Weak<Self>) {
+        let mut is_told = false;
         while let Some(service) = service.upgrade().filter(|service| !service.is_stopping()) {
             let pause = match service.look_for_due().await {
-                Ok(true) => continue,
-                Ok(false) => service.until_next().await,
+                Ok(more) => {
+                    if std::mem::take(&mut is_told) {
+                        tracing::info!("what is due is published again");
+                    }
+                    if more {
+                        continue;
+                    }
+                    service.until_next().await
+                }
                 Err(error) => {
-                    tracing::debug!(error, "what is due could not be published: {error}");
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(error, "what is due can't be published, nor ticks made; trying on: {error}");
+                    }
                     PAUSE
                 }
             };

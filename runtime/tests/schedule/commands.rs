@@ -130,7 +130,7 @@ fn a_payload_that_fits_into_no_message_is_refused() {
     let draft = Draft { name: "x", cron: "* * * * *", time_zone: None, task_name: "echo", payload: &payload };
     assert!(Schedule::new(draft, ByteSize::kib(2)).is_ok());
     let error = Schedule::new(draft, ByteSize::kib(1)).unwrap_err().to_string();
-    assert_eq!(error, "payload has 1003 bytes, at most 896 fit into a message (broker.max_body)");
+    assert_eq!(error, "payload has 1003 bytes, that of a schedule has at most 896: have the task fetch what is larger");
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     let error = Schedule::new(Draft { payload: &deep, ..draft }, ByteSize::mib(1)).unwrap_err().to_string();
     assert_eq!(error, "payload nests arrays and objects deeper than 127");

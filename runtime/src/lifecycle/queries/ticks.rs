@@ -9,7 +9,12 @@ use event_driven::{message::ShortText, names::TaskName};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, TransactionTrait, Value};
 use uuid::Uuid;
 
-use super::super::{Database, QueryError, database::Backend, sqlite};
+use super::super::{
+    Database, QueryError,
+    database::Backend,
+    sqlite,
+    verdict::{Verdict, verdict},
+};
 use crate::schedule::{PRODUCER, Step, Timetable, message_id};
 
 /// How many schedules are looked at in one transaction. Payloads stay in the database.
@@ -51,8 +56,13 @@ impl Database {
                     let tick = Tick { schedule: &schedule, at, id_of };
                     match self.make_tick(&transaction, &tick, now).await {
                         Ok(()) => self.ticked(&transaction, &schedule, at, next_at).await?,
-                        Err(QueryError::Refused(error)) => {
+                        Err(QueryError::Refused(error)) if verdict(&error) == Verdict::Refused => {
                             self.put_off(&transaction, &schedule, &error.to_string(), now).await?;
+                        }
+                        // It may pass (no memory, a disk that is full): it is tried again at the next look, and the others go on.
+                        Err(QueryError::Refused(error)) => {
+                            let name = &schedule.name;
+                            tracing::warn!(schedule.name = %name, "the tick of schedule {name} waits: {error}");
                         }
                         Err(error) => return Err(error),
                     }
@@ -71,8 +81,10 @@ impl Database {
     /// # Errors
     /// See [`QueryError`].
     pub async fn next_tick(&self) -> Result<Option<DateTime<Utc>>, QueryError> {
-        let sql = "SELECT next_at, coalesce(last_at, created_at) > $1 AS is_ahead FROM schedule \
-                   ORDER BY is_ahead DESC, next_at LIMIT 1";
+        let sql = format!(
+            "SELECT next_at, {} > $1 AS is_ahead FROM schedule ORDER BY is_ahead DESC, next_at LIMIT 1",
+            self.touched()
+        );
         let now = self.clock().now();
         let statement = Statement::from_sql_and_values(self.backend.sea_orm(), sql, [Step::ahead(now).into()]);
         let Some(row) = self.reader.query_one_raw(statement).await? else { return Ok(None) };
@@ -80,14 +92,23 @@ impl Database {
         Ok(Some(if is_ahead { now } else { row.try_get("", "next_at")? }))
     }
 
+    /// The later of the times that say what the clock was.
+    fn touched(&self) -> &'static str {
+        match self.backend {
+            Backend::Postgres => "greatest(last_at, created_at)",
+            Backend::Sqlite => "coalesce(max(last_at, created_at), created_at)",
+        }
+    }
+
     fn due_schedules(&self, now: DateTime<Utc>) -> Statement {
         let skip = match self.backend {
             Backend::Postgres => "FOR UPDATE SKIP LOCKED",
             Backend::Sqlite => "",
         };
+        let touched = self.touched();
         let sql = format!(
-            "SELECT name, cron, time_zone, task_name, next_at, coalesce(last_at, created_at) AS touched_at FROM schedule \
-             WHERE next_at <= $1 OR coalesce(last_at, created_at) > $2 ORDER BY next_at LIMIT {AT_ONCE} {skip}"
+            "SELECT name, cron, time_zone, task_name, next_at, {touched} AS touched_at FROM schedule \
+             WHERE next_at <= $1 OR {touched} > $2 ORDER BY next_at LIMIT {AT_ONCE} {skip}"
         );
         Statement::from_sql_and_values(self.backend.sea_orm(), sql, [now.into(), Step::ahead(now).into()])
     }
