@@ -59,6 +59,9 @@ async fn a_task_that_runs_is_interrupted_from_outside_and_its_message_is_gone() 
     let tasks = with_status(&stack, TaskStatus::Running, 2).await;
 
     let ids: Vec<_> = tasks.iter().map(|task| task.id.to_string()).collect();
+    let retried = task_command(&stack, &["retry", &ids[0]]);
+    assert_eq!(retried.status.code(), Some(1));
+    assert!(printed(&retried).contains(", which is alive: wait for its end"), "{}", printed(&retried));
     let cancelled = task_command(&stack, &["cancel", &ids[0], &ids[1], "--timeout", "60s"]);
     assert_eq!(cancelled.status.code(), Some(0), "{}", printed(&cancelled));
     for task in with_status(&stack, TaskStatus::Cancelled, 2).await {

@@ -79,7 +79,7 @@ async fn dead_letters_are_listed_by_reason_and_component_and_stay_where_they_are
     assert!(!unknown.status.success() && printed(&unknown).contains("has the id 000000"), "{}", printed(&unknown));
     let unset = dead(&stack, &["discard", "", "--yes"]);
     assert!(!unset.status.success() && printed(&unset).contains("an id has 12 digits"), "{}", printed(&unset));
-    assert_eq!(publisher.depth("dead.tasks").await, 3);
+    publisher.wait_for_depth("dead.tasks", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +109,7 @@ async fn a_walk_ends_with_its_time_and_its_number_and_says_how_many_are_left() {
         (walked.letters.len(), walked.not_looked_at)
     };
     assert_eq!(walk(10, Some(Instant::now())).await, (0, 3));
-    assert_eq!(publisher.depth("dead.tasks").await, 3);
+    publisher.wait_for_depth("dead.tasks", 3).await;
     assert_eq!(walk(2, None).await, (2, 1));
     assert_eq!(walk(2, None).await, (1, 0));
 }
@@ -124,7 +124,7 @@ async fn a_task_is_tried_again_as_if_for_the_first_time() {
     let is_done = |task: &TaskSummary| task.status == TaskStatus::Completed;
     let tasks = stack.wait_for_tasks(&filter, |tasks| tasks.iter().all(is_done)).await;
     assert_eq!((tasks.len(), tasks[0].attempt, tasks[0].routing_key.as_deref()), (1, 0, Some("routing.task.run.test")));
-    assert_eq!(publisher.depth("dead.tasks").await, 2);
+    publisher.wait_for_depth("dead.tasks", 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,7 +133,7 @@ async fn nothing_is_thrown_away_unasked_and_what_is_not_ours_stays() {
     publisher.raw("", "dead.tasks", b"somebody else's", BasicProperties::default()).await;
     let unasked = dead(&stack, &["discard"]);
     assert!(!unasked.status.success() && printed(&unasked).contains("nobody is there to ask"), "{}", printed(&unasked));
-    assert_eq!(publisher.depth("dead.tasks").await, 4);
+    publisher.wait_for_depth("dead.tasks", 4).await;
     assert!(done(&stack, &["list"]).contains("foreign"));
     let discarded = dead(&stack, &["discard", "--yes"]);
     assert!(discarded.status.success(), "{}", printed(&discarded));
@@ -158,7 +158,7 @@ async fn a_letter_whose_queue_is_gone_stays_and_says_so() {
     let retried = dead(&stack, &["retry", "--queue", queue, "--yes"]);
     assert_eq!(retried.status.code(), Some(1), "{}", printed(&retried));
     assert!(printed(&retried).contains("stays in dead.event.create.user.to.billing"), "{}", printed(&retried));
-    assert_eq!(publisher.depth(queue).await, 1);
+    publisher.wait_for_depth(queue, 1).await;
     let none = dead(&stack, &["list", "--queue", "dead.task.gone.away"]);
     assert!(printed(&none).contains("there is no queue dead.task.gone.away"), "{}", printed(&none));
     let other = dead(&stack, &["list", "--queue", "tasks"]);

@@ -43,6 +43,24 @@ async fn a_published_task_runs_its_component_and_is_recorded() {
     assert!(row.created_at <= row.started_at.unwrap() && row.started_at <= row.finished_at);
 }
 
+/// Who asked for an answer is gone, and its queue: nobody is held up by that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_reply_queue_is_gone_is_done_all_the_same() {
+    let stack = Stack::new().await;
+    let warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    let properties = BasicProperties::default()
+        .with_headers(headers(&[("producer_app", "test"), ("correlation_id", "c-1")]))
+        .with_reply_to("answers.of.somebody.who.is.gone".into());
+    let body = json!({ "task_name": "echo", "payload": 1 }).to_string();
+    publisher.raw("task.exchange", "routing.task.run.echo", body.as_bytes(), properties).await;
+    assert_eq!(stack.ended("echo", 1).await[0].status, TaskStatus::Completed);
+    warren.wait_for_line("nobody takes the answer");
+    publisher.wait_for_depth("tasks", 0).await;
+    publisher.task("echo", &json!(2), None).await;
+    assert_eq!(stack.ended("echo", 2).await[0].status, TaskStatus::Completed);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_published_before_the_start_is_done_after_it() {
     let stack = Stack::new().await;

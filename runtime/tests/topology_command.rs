@@ -87,18 +87,18 @@ async fn check_apply_check() {
     let url = vhost.url();
     let (code, table, _) = run(&url, &["topology", "check"]);
     assert_eq!(code, 1);
-    assert!(table.ends_with("16 missing: `warren topology apply` declares what is missing\n"), "{table}");
+    assert!(table.ends_with("26 missing: `warren topology apply` declares what is missing\n"), "{table}");
     let (_, doctor) = json_of(&url, &["doctor"]);
     let broker = doctor.iter().find(|check| check["check"] == "broker").unwrap();
     assert_eq!(broker["ok"], false);
-    assert!(broker["found"].as_str().unwrap().contains("16 of 16 things are missing: `warren topology apply`"));
+    assert!(broker["found"].as_str().unwrap().contains("26 of 26 things are missing: `warren topology apply`"));
     assert_eq!(queues(&vhost).lines().filter(|line| line.contains("tasks")).count(), 0);
 
     let (code, applied) = json_of(&url, &["topology", "apply"]);
     assert_eq!((code, &of(&applied, "queue tasks")["done"]), (0, &json!("declared")));
     let (code, table, _) = run(&url, &["topology", "check"]);
     assert_eq!(code, 0);
-    assert!(table.contains("12 right, 4 unknown: nothing is missing"), "{table}");
+    assert!(table.contains("20 right, 6 unknown: nothing is missing"), "{table}");
     let (_, again) = json_of(&url, &["topology", "apply"]);
     assert_eq!(of(&again, "queue tasks")["done"], "right");
     let (_, doctor) = json_of(&url, &["doctor"]);
