@@ -109,7 +109,7 @@ async fn letters_are_listed_and_shown_and_stay_where_they_are() {
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(told(&problem).contains(expected), "{problem}");
     }
-    assert_eq!(site.publisher.depth("dead.tasks").await, 3);
+    site.publisher.wait_for_depth("dead.tasks", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,7 @@ async fn nothing_is_changed_without_a_token_that_is_good_for_it() {
     let (status, problem) = closed.post("discard", None, &json!({ "all": true })).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(told(&problem).contains("writing over HTTP is off"), "{problem}");
-    assert_eq!(closed.publisher.depth("dead.tasks").await, 2);
+    closed.publisher.wait_for_depth("dead.tasks", 2).await;
 
     let site = Site::start(&[
         ("wrn_components", "scopes = ['components:write']"),
@@ -141,11 +141,11 @@ async fn nothing_is_changed_without_a_token_that_is_good_for_it() {
             assert!(told(&problem).contains(words), "{problem}");
         }
     }
-    assert_eq!(site.publisher.depth("dead.tasks").await, 2);
+    site.publisher.wait_for_depth("dead.tasks", 2).await;
     let (status, changed) = site.post("discard", Some("wrn_some"), &json!({ "component": "late" })).await;
     assert_eq!((status, &changed["done"]), (StatusCode::OK, &json!(1)), "{changed}");
     site.warren.wait_for_line("1 dead letters were thrown away over HTTP by token-1");
-    assert_eq!(site.publisher.depth("dead.tasks").await, 1);
+    site.publisher.wait_for_depth("dead.tasks", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +171,7 @@ async fn letters_are_tried_again_or_thrown_away_and_what_stays_is_told() {
     let stayed = &changed["stayed"][0];
     assert!(stayed["id"].is_string() && stayed["queue"] == queue, "{changed}");
     assert!(stayed["reason"].as_str().unwrap().contains("event.create.user.to.billing"), "{changed}");
-    assert_eq!(site.publisher.depth(queue).await, 1);
+    site.publisher.wait_for_depth(queue, 1).await;
 
     let (_, changed) = site.post("discard", Some("wrn_good"), &json!({ "all": true })).await;
     assert_eq!((&changed["done"], &changed["foreign"]), (&json!(1), &json!(1)), "{changed}");
@@ -228,5 +228,5 @@ async fn the_command_goes_over_http_where_no_broker_is_set() {
     let discarded = site.dead(Some("wrn_good"), &["discard", "--yes"]);
     assert!(discarded.status.success(), "{}", printed(&discarded));
     assert!(printed(&discarded).contains("2 dead letters were thrown away"), "{}", printed(&discarded));
-    assert_eq!(site.publisher.depth("dead.tasks").await, 0);
+    site.publisher.wait_for_depth("dead.tasks", 0).await;
 }
