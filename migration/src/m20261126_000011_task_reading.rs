@@ -37,10 +37,12 @@ enum RetentionClaim {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // First what takes the strongest lock, while nothing else is held: a statement that has read the table and is about to
+        // write to it would wait for the one lock and be waited for with the other.
+        drop_all(manager, OLD.iter().map(|(name, _)| *name)).await?;
         create(manager, &NEW).await?;
         let class = error_class(manager.get_database_backend());
         create(manager, &[(ERROR_CLASS, &class)]).await?;
-        drop_all(manager, OLD.iter().map(|(name, _)| *name)).await?;
         let mut table = Table::create();
         table
             .table(RetentionClaim::Table)
@@ -52,8 +54,8 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table(RetentionClaim::Table).take()).await?;
-        create(manager, &OLD).await?;
-        drop_all(manager, NEW.iter().map(|(name, _)| *name).chain([ERROR_CLASS])).await
+        drop_all(manager, NEW.iter().map(|(name, _)| *name).chain([ERROR_CLASS])).await?;
+        create(manager, &OLD).await
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Next {
     Failed,
     /// Its message is among the dead letters, and may be tried again.
     Dead(Option<ErrorClass>),
+    /// It has failed before anything was attempted: RabbitMQ never had its message.
+    NeverPublished,
     /// Its message is among the dead letters, and can't ever be executed as it is.
     Unusable,
     /// Nothing: it was cancelled.
@@ -86,6 +88,8 @@ impl Next {
             TaskStatus::Failed => match known.error.and_then(ErrorClass::of_text) {
                 Some(class) if class.is_of_the_message() => Self::Unusable,
                 Some(class) if !class.may_pass() => Self::Failed,
+                // Whatever is buried was attempted.
+                _ if known.attempts.is_empty() => Self::NeverPublished,
                 class => Self::Dead(class),
             },
             TaskStatus::Pending | TaskStatus::Running if known.to_be_cancelled => Self::IsCancelled,
@@ -121,6 +125,7 @@ impl Next {
             Self::Completed
             | Self::Failed
             | Self::Dead(_)
+            | Self::NeverPublished
             | Self::Unusable
             | Self::Cancelled
             | Self::IsCancelled
@@ -143,6 +148,9 @@ impl Next {
                     "nothing by itself: its message is a dead letter; `warren task retry {id}` has it tried again, or \
                      `warren dead retry{reason} --component {task_name}` all like it"
                 )
+            }
+            Self::NeverPublished => {
+                format!("nothing: it has no message, which was not published; `warren task retry {id}` publishes it")
             }
             Self::Unusable => {
                 "nothing: its message can't be executed as it is, and is a dead letter; its publisher has to send another one"

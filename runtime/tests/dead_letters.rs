@@ -68,11 +68,16 @@ async fn dead_letters_are_listed_by_reason_and_component_and_stay_where_they_are
         classes.sort();
         classes
     };
+    publisher.wait_for_depth("dead.tasks", 3).await;
     assert_eq!(classes(&["--reason", "no_such_component"]), ["no_such_component"; 2]);
+    publisher.wait_for_depth("dead.tasks", 3).await;
     assert_eq!(classes(&["--component", "late"]), ["no_such_component"]);
+    publisher.wait_for_depth("dead.tasks", 3).await;
     assert_eq!(classes(&["--older-than", "1h"]), [""; 0]);
+    publisher.wait_for_depth("dead.tasks", 3).await;
     assert_eq!(classes(&["--limit", "1"]).len(), 1);
     let id = all.iter().find(|letter| letter["task_name"] == "late").unwrap()["id"].as_str().unwrap();
+    publisher.wait_for_depth("dead.tasks", 3).await;
     let shown: Value = serde_json::from_str(&done(&stack, &["show", &id[..8]])).unwrap();
     assert_eq!((&shown["body"]["payload"]["keep"], &shown["message_id"]), (&json!("me"), &json!("late-1")));
     let unknown = dead(&stack, &["show", "000000"]);
@@ -87,6 +92,7 @@ async fn letters_that_are_read_over_and_over_are_not_lost() {
     let (stack, _warren, publisher) = with_three().await;
     // As often as RabbitMQ 4 lets a message come back to a queue without a limit of its own.
     for _ in 0..22 {
+        publisher.wait_for_depth("dead.tasks", 3).await;
         assert_eq!(listed(&stack, &["--queue", "dead.tasks"]).len(), 3);
     }
     for message in publisher.take("dead.tasks", 3).await {

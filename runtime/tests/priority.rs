@@ -14,7 +14,7 @@ mod stack;
 mod vhost;
 
 use event_driven::lapin::BasicProperties;
-use guest::guest;
+use guest::{answer, guest};
 use serde_json::json;
 use stack::{Stack, TestPublisher, header, headers};
 use warren::lifecycle::{AttemptOutcome, TaskFilter, TaskStatus, TaskSummary};
@@ -31,6 +31,13 @@ async fn publish(publisher: &TestPublisher, key: &str, class: Option<&str>, coun
         let body = json!({ "task_name": "echo", "payload": n }).to_string();
         publisher.raw("task.exchange", key, body.as_bytes(), properties).await;
     }
+}
+
+/// A component that computes for some milliseconds: its place is what is scarce, and not the broker.
+fn working() -> Vec<u8> {
+    let count = "(local $n i32) (local.set $n (i32.const 10000000)) \
+                 (loop $more (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))";
+    guest(&format!("{count} (i32.store (i32.const 64) (i32.const 49)) {}", answer(64, 1)))
 }
 
 /// A stack whose queues are there and have no consumer.
@@ -51,6 +58,7 @@ fn order(mut tasks: Vec<TaskSummary>) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_class_has_its_part_of_what_is_done_while_all_have_a_backlog() {
     let (stack, publisher) = with_queues().await;
+    stack.add_component("echo", &working());
     publish(&publisher, OF_ALL, None, 200).await;
     publish(&publisher, "routing.tasks.priority.low", Some("low"), 40).await;
     publish(&publisher, "routing.tasks.priority.high", Some("high"), 100).await;
@@ -87,9 +95,11 @@ async fn what_only_says_its_class_is_moved_to_the_queue_of_that() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_stays_in_its_class() {
-    let (stack, publisher) = with_queues().await;
+    let stack = Stack::new().await;
     stack.add_component("echo", &guest("(unreachable)"));
+    // Who declares the queues says how long a retry waits in them.
     let warren = stack.start(&[("WARREN_RETRY_DELAY", "1h"), ("WARREN_RETRY_RETRIES", "1")]);
+    let publisher = stack.publisher().await;
     publish(&publisher, "routing.tasks.priority.high", Some("high"), 1).await;
     publisher.wait_for_depth("attempt.0.tasks.priority.high", 1).await;
     drop(warren);

@@ -73,8 +73,8 @@ pub(super) fn is_outage(error: &DbErr) -> bool {
         _ => None,
     };
     match driver.and_then(|error| error.code()) {
-        // Connection, resources (too many connections), state, intervention (starting up, shutting down), system.
-        Some(code) => matches!(code.get(..2), Some("08" | "53" | "55" | "57" | "58")),
+        // Connection, a deadlock (the other one goes on), resources (too many connections), state, intervention (starting up, shutting down), system.
+        Some(code) => matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57" | "58")),
         None => verdict(error) == Verdict::MayPass,
     }
 }

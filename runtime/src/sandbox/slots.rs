@@ -53,7 +53,10 @@ impl Slots {
                 return Some(Place(Some(self.clone())));
             }
             let (sender, place) = oneshot::channel();
-            state.waiting.get_mut(class).push_back(sender);
+            let waiting = state.waiting.get_mut(class);
+            // All wait equally long: who has given up is in front. Where no place is ever free they would become ever more.
+            while waiting.pop_front_if(|first| first.is_closed()).is_some() {}
+            waiting.push_back(sender);
             place
         };
         place.await.ok()

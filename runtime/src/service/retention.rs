@@ -3,7 +3,11 @@
 //! One runtime at a time does so, by a claim in the database that runs out by itself; which one it is does not matter. It goes
 //! on where it left off: the oldest rows go first, so a run that a stop or an outage ends has done a part for good.
 
-use std::{ops::ControlFlow, sync::Weak, time::Duration};
+use std::{
+    ops::{ControlFlow, RangeInclusive},
+    sync::Weak,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -13,8 +17,9 @@ use crate::{
     lifecycle::{Old, QueryError},
 };
 
-/// How often it is looked at whether it is time, and whether the one that was at it is gone.
-const LOOK: Duration = Duration::from_secs(60);
+/// How often it is looked at whether it is time, and whether the one that was at it is gone: by each runtime after another time,
+/// so that it is not always the same that comes first.
+const LOOK: RangeInclusive<u64> = 30..=90;
 
 /// From the end of one run to the beginning of the next, on whichever runtime.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -38,7 +43,8 @@ impl Service {
                 tracing::warn!(%error, "what is older than [retention] says could not be deleted, it is tried again: {error}");
             }
             drop(now);
-            if cut_off.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            let pause = Duration::from_secs(rand::random_range(LOOK));
+            if cut_off.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return;
             }
         }

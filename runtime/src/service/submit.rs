@@ -105,7 +105,13 @@ impl Service {
         };
         // What was accepted before has had its answer then.
         if let Some(time) = request.unique_for.take().filter(|_| begins) {
-            let holder = self.claim_kind(&request, id, &message_id, false, time).await?;
+            let holder = match self.claim_kind(&request, id, &message_id, false, time).await {
+                Ok(holder) => holder,
+                Err(error) => {
+                    self.withdraw(row, error.to_string()).await;
+                    return Err(error.into());
+                }
+            };
             if holder.id_task != id {
                 let row = rows::cancelled(id, &request, &duplicate_of(&holder), self.parts.database.clock().now());
                 self.parts

@@ -226,18 +226,11 @@ async fn two_at_once_delete_each_row_once(test: TestDatabase) {
 
 async fn one_that_is_killed_leaves_whole_tasks_and_the_next_one_goes_on(test: TestDatabase) {
     let db = test.connect().await;
-    many(&db, 3_000).await;
-    for _ in 0..3 {
+    many(&db, 6_000).await;
+    for n in 0..4 {
         // Dropped in the middle of a batch, wherever that is.
-        let (begun, has_begun) = tokio::sync::oneshot::channel();
-        let mut begun = Some(begun);
-        let prune = db.prune(Old::Completed, MONTH, |_| {
-            if let Some(begun) = begun.take() {
-                begun.send(()).unwrap();
-            }
-            ControlFlow::Continue(())
-        });
-        tokio::select! { _ = prune => {}, _ = has_begun => {} }
+        let _cut_off =
+            tokio::time::timeout(Duration::from_millis(3 + 7 * n), db.prune(Old::Completed, MONTH, go_on)).await;
     }
     assert_eq!(orphans(&db, "task_attempt").await, 0);
     for task in db.list_tasks(&TaskFilter::default(), 10_000, None).await.unwrap() {

@@ -15,7 +15,8 @@ async fn claim(db: &Database, n: usize, minutes: i64) -> uuid::Uuid {
     db.claim_kind(claim).await.unwrap().id_task
 }
 
-async fn of_many_that_ask_at_once_one_is_the_only_one(test: TestDatabase) {
+async fn of_many_that_ask_at_once_one_is_the_only_one(mut test: TestDatabase) {
+    test.config.busy_timeout = std::time::Duration::from_secs(60);
     let (first, second) = (test.connect().await, test.connect().await);
     let asked = (0..20).map(|n| claim(if n % 2 == 0 { &first } else { &second }, n, 1));
     let only = join_all(asked).await;
