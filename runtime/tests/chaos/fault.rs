@@ -135,7 +135,9 @@ impl Fault {
                 let mut rabbitmq = field.rabbitmq();
                 rabbitmq.kill();
                 rabbitmq.start_again();
-                Utc::now()
+                let listens = Utc::now();
+                rabbitmq.elect_leaders();
+                listens
             }
             Self::RestartDatabase | Self::StopDatabase => {
                 let mut postgres = field.postgres();
