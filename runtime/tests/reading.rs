@@ -183,7 +183,9 @@ async fn what_comes_next_is_told(test: TestDatabase) {
         attempts: vec![attempt],
         ..pending(1)
     };
-    let dead = TaskRow { error: Some("timeout: long".into()), ..failed(2, 3, 1) };
+    let mut last = AttemptRow::begun(3, "runtime-1".into(), now);
+    last.end(AttemptOutcome::Failed, None, now);
+    let dead = TaskRow { error: Some("timeout: long".into()), attempts: vec![last], ..failed(2, 3, 1) };
     record(&db, [waits, dead, completed(3, 0, 1)]).await;
     let show = |n| {
         let (code, stdout, stderr) = run(&test, &["task", "show", &id(n).to_string(), "--output", "json"]);
