@@ -22,6 +22,7 @@ use std::{num::NonZeroU16, time::Duration};
 pub use config::{BrokerConfig, InProcessLimits};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Queue};
+pub(crate) use depths::is_missing;
 pub use depths::{Depth, Depths, DepthsError};
 pub use event_driven::client::{Health, Settlement, StartError as ConnectError};
 pub use in_process::{DeadLetter, InProcess};

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Attempt, QueueName, TASKS_QUEUE};
+use super::{Attempt, QueueName, TASKS_QUEUE, TaskName};
 
 /// The class of a task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +45,12 @@ impl Priority {
             Self::Normal => None,
             Self::Low => Some("routing.tasks.priority.low"),
         }
+    }
+
+    /// The key of a task of this class that its publisher has given none: that of the class, or else one that no queue is bound
+    /// for, so that it comes to the queue of all tasks.
+    pub fn default_key(self, task_name: &TaskName) -> String {
+        self.routing_key().map_or_else(|| format!("routing.task.run.{task_name}"), str::to_owned)
     }
 
     /// Where its tasks wait for the retry after `attempt`: `attempt.n.tasks`, `attempt.n.tasks.priority.high`.

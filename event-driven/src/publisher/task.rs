@@ -42,7 +42,7 @@ impl<'p> TaskDraft<'p> {
         let context = trace::current();
         let request = TaskName::new(name).map_err(PublishError::from).and_then(|task_name| {
             Ok(TaskRequest {
-                routing_key: key_of_all(&task_name),
+                routing_key: Priority::Normal.default_key(&task_name),
                 task_name,
                 payload: error::payload(payload)?,
                 producer_app,
@@ -171,10 +171,8 @@ impl<'p> TaskDraft<'p> {
 
     fn publication(self) -> Result<Publication, PublishError> {
         let mut request = self.request?;
-        if let Some(key) = request.priority.routing_key()
-            && request.routing_key == key_of_all(&request.task_name)
-        {
-            request.routing_key = key.to_owned();
+        if request.routing_key == Priority::Normal.default_key(&request.task_name) {
+            request.routing_key = request.priority.default_key(&request.task_name);
         }
         let mut publication = Publication::of_task(&request);
         if let Some(after) = self.expiration {
@@ -182,11 +180,6 @@ impl<'p> TaskDraft<'p> {
         }
         Ok(publication)
     }
-}
-
-/// No queue is bound to it, so it goes to the queue of all tasks.
-fn key_of_all(name: &TaskName) -> String {
-    format!("routing.task.run.{name}")
 }
 
 impl<'p> IntoFuture for TaskDraft<'p> {

@@ -92,6 +92,7 @@ impl Depths {
     }
 }
 
-fn is_missing(error: &lapin::Error) -> bool {
+/// Whether RabbitMQ says that a queue is not there.
+pub(crate) fn is_missing(error: &lapin::Error) -> bool {
     matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
 }

@@ -25,13 +25,10 @@ pub(super) async fn publish_task(
     if config.broker.url.is_empty() {
         return publish_task_over_http(config, args, payload).await;
     }
+    let task_name = args.name.parse()?;
     let request = TaskRequest {
-        routing_key: match (&args.routing_key, args.priority.routing_key()) {
-            (Some(key), _) => key.clone(),
-            (None, Some(key)) => key.to_owned(),
-            (None, None) => format!("routing.task.run.{}", args.name),
-        },
-        task_name: args.name.parse()?,
+        routing_key: args.routing_key.clone().unwrap_or_else(|| args.priority.default_key(&task_name)),
+        task_name,
         payload: JsonText::new(payload.get()).context("the payload")?,
         producer_app: short(args.producer.as_ref(), || config.service.name.clone()).context("--producer")?,
         correlation_id: short(args.correlation_id.as_ref(), new_id).context("--correlation-id")?,

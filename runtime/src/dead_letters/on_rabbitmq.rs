@@ -5,7 +5,7 @@ use chrono::Utc;
 use event_driven::{
     connection::lost,
     lapin::{
-        self, BasicProperties, Channel,
+        BasicProperties, Channel,
         message::BasicGetMessage,
         options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions},
         types::FieldTable,
@@ -16,13 +16,11 @@ use event_driven::{
 };
 
 use super::{Action, Bounds, Content, DeadLettersError, Filter, Letter, Server, Walked, queue_of_work};
+use crate::broker::is_missing;
 
 /// RabbitMQ 4 drops a message that came back 20 times to a queue that has no limit of its own: one that has come near that is
 /// put into its queue anew, which counts from 0.
 const MOST_RETURNS: u64 = 15;
-
-/// AMQP's reply code for a queue that is not there.
-const NOT_FOUND: u16 = 404;
 
 impl Server {
     /// As [`DeadLetters::walk`](super::DeadLetters::walk), through one queue.
@@ -152,8 +150,4 @@ impl Walk<'_> {
     fn failed(&self, reason: impl ToString) -> DeadLettersError {
         DeadLettersError::Broker { queue: self.queue.to_owned(), reason: reason.to_string() }
     }
-}
-
-fn is_missing(error: &lapin::Error) -> bool {
-    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
 }

@@ -192,14 +192,13 @@ impl Service {
 
     fn request_of(&self, submission: Submission) -> Result<(TaskRequest, ShortText), SubmitError> {
         let task_name: TaskName = submission.task_name.parse().map_err(|error| wrong("task_name", error))?;
-        let key = submission.priority.routing_key();
-        if key.is_some() && submission.routing_key.is_some() {
+        let priority = submission.priority;
+        if priority != Priority::Normal && submission.routing_key.is_some() {
             return Err(wrong("priority", "stands beside routing_key, which leads to a queue of its own: one of them"));
         }
-        let key = || key.map_or_else(|| format!("routing.task.run.{task_name}"), str::to_owned);
         let message_id = short("message_id", submission.message_id, new_text)?;
         let request = TaskRequest {
-            routing_key: short("routing_key", submission.routing_key, key)?.to_string(),
+            routing_key: short("routing_key", submission.routing_key, || priority.default_key(&task_name))?.to_string(),
             task_name,
             payload: JsonText::new(submission.payload.get()).map_err(|error| wrong("payload", error))?,
             producer_app: short("producer_app", submission.producer_app, || self.parts.config.service.name.clone())?,
@@ -208,7 +207,7 @@ impl Service {
             reply_to: None,
             attempt: Attempt::FIRST,
             start: submission.start,
-            priority: submission.priority,
+            priority,
             unique_for: submission.unique_for,
             traceparent: None,
             tracestate: None,
