@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Service, rows, wishes::duplicate_of};
+use super::{Service, rows};
 use crate::{
     broker::{Publish, PublishError, Target},
     lifecycle::{Inserted, QueryError, TaskRow, TaskStatus},
@@ -113,7 +113,7 @@ impl Service {
                 }
             };
             if holder.id_task != id {
-                let row = rows::cancelled(id, &request, &duplicate_of(&holder), self.parts.database.clock().now());
+                let row = self.duplicate(id, &request, &holder);
                 self.parts
                     .recorder
                     .record(row.clone())

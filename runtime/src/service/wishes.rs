@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Service, rows, submit::new_id, waiting::patiently};
 use crate::{
     broker::{Delivery, Publish, PublishError, Queue, Settlement, Target},
-    lifecycle::{Kind, KnownTask, QueryError, TaskStatus},
+    lifecycle::{Kind, KnownTask, QueryError, TaskRow, TaskStatus},
     outcome::{ErrorClass, Failure},
 };
 
@@ -92,9 +92,7 @@ impl Service {
             }
         }
         let request = TaskRequest { message_id: Some(message_id), ..request };
-        let failure = duplicate_of(&holder);
-        tracing::debug!(task.id = %id, "{failure}");
-        let row = rows::cancelled(id, &request, &failure, self.parts.database.clock().now());
+        let row = self.duplicate(id, &request, &holder);
         self.commit(&request, row, Settlement::Ack).await.map_or(Granted::Drop, Granted::Settle)
     }
 
@@ -115,6 +113,14 @@ impl Service {
             until: self.parts.database.clock().now() + time.time(),
         };
         self.parts.database.claim_kind(kind).await
+    }
+
+    /// The row of a task that is not executed, since another one is the only one of its kind.
+    pub(super) fn duplicate(&self, id: Uuid, request: &TaskRequest, holder: &Kind) -> TaskRow {
+        let told = format!("task {} asks for the same, and is the only one until {}", holder.id_task, holder.until);
+        let failure = Failure::new(ErrorClass::Duplicate, told);
+        tracing::debug!(task.id = %id, "{failure}");
+        rows::cancelled(id, request, &failure, self.parts.database.clock().now())
     }
 
     /// To the queue of its class, as often as it takes. It is executed where it is if there is no such queue.
@@ -149,12 +155,6 @@ impl Service {
             }
         }
     }
-}
-
-/// That another task is the only one of its kind.
-pub(super) fn duplicate_of(holder: &Kind) -> Failure {
-    let told = format!("task {} asks for the same, and is the only one until {}", holder.id_task, holder.until);
-    Failure::new(ErrorClass::Duplicate, told)
 }
 
 /// Whether nothing has been done for a task yet.

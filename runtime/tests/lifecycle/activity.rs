@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::delayed_task;
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
+use sea_orm::ConnectionTrait;
 use tokio::time::{Instant, sleep, timeout};
 use warren::lifecycle::{
     Activity, AttemptRow, Cancelled, Database, Failures, Heartbeat, Latency, Recorder, RuntimeInfo, TaskRow,
     TaskStatus, Waiting,
 };
 
+use super::plans::number;
 use crate::{
     database::TestDatabase,
     rows::{completed, failed, id, pending, running},
@@ -170,16 +171,6 @@ async fn nothing_goes_on_in_an_empty_database(test: TestDatabase) {
     let activity = test.connect().await.activity().await.unwrap();
     assert!(activity.runtimes.is_empty() && activity.running.is_empty() && activity.failures.is_empty());
     assert_eq!((activity.delayed, activity.latency), (Waiting::default(), None));
-}
-
-#[derive(FromQueryResult)]
-struct Number {
-    n: i64,
-}
-
-async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
-    let statement = Statement::from_string(db.get_database_backend(), sql);
-    Number::find_by_statement(statement).one(db).await.unwrap().unwrap().n
 }
 
 /// Postgres alone tells what was read.

@@ -17,7 +17,8 @@ struct Number {
     n: i64,
 }
 
-async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
+/// The one number that is asked for, as `n`.
+pub(super) async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     Number::find_by_statement(statement).one(db).await.unwrap().unwrap().n
 }
