@@ -4,6 +4,7 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 # The dependencies first, in a layer that changes with Cargo.lock only: the members are there as empty crates.
 COPY Cargo.toml Cargo.lock ./
+COPY bench/Cargo.toml bench/
 COPY entity/Cargo.toml entity/
 COPY event-driven/Cargo.toml event-driven/
 COPY event-driven/macros/Cargo.toml event-driven/macros/

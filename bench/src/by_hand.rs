@@ -1,0 +1,132 @@
+//! A consumer as one writes it by hand: one insert, one update and one ack for each message, many at once.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use sea_orm::sqlx::{self, PgPool, postgres::PgPoolOptions};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::{io::AsyncWriteExt, process::Command, sync::Semaphore};
+use uuid::Uuid;
+
+use crate::{Places, one, publish};
+
+/// Messages that are worked on at once.
+const PREFETCH: u16 = 100;
+
+/// Connections to the database: what a pool has by default.
+const CONNECTIONS: u32 = 10;
+
+/// How a task is kept from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// Not at all: native code, in this process.
+    None,
+    /// A process for each, with the component in it.
+    Process,
+}
+
+/// The code that a task runs.
+enum Work {
+    Native,
+    Processes { binary: PathBuf, code: PathBuf, places: Semaphore },
+}
+
+#[derive(Debug, Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+/// What the task is about, as far as it looks.
+#[derive(Debug, Serialize, Deserialize)]
+struct Payload(serde_json::Value);
+
+pub(crate) async fn execute(places: &Places, isolation: Isolation) -> anyhow::Result<()> {
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&places.database).await?;
+    sqlx::query(
+        "CREATE TABLE IF NOT EXISTS task (id uuid PRIMARY KEY, payload jsonb NOT NULL, status text NOT NULL, result jsonb, \
+         started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)",
+    )
+    .execute(&pool)
+    .await?;
+    let work = Arc::new(work(&places.components, isolation)?);
+    let connection = publish::connect(&places.rabbitmq).await?;
+    let channel = connection.create_channel().await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let options = BasicConsumeOptions::default();
+    let mut deliveries = channel.basic_consume("tasks".into(), "".into(), options, FieldTable::default()).await?;
+    while let Some(delivery) = deliveries.next().await {
+        let (delivery, pool, channel, work) = (delivery?, pool.clone(), channel.clone(), work.clone());
+        tokio::spawn(async move {
+            if let Err(error) = handle(delivery, &pool, &channel, &work).await {
+                eprintln!("{error:#}");
+            }
+        });
+    }
+    Ok(())
+}
+
+fn work(components: &Path, isolation: Isolation) -> anyhow::Result<Work> {
+    if isolation == Isolation::None {
+        return Ok(Work::Native);
+    }
+    let code = std::env::temp_dir().join(format!("warren-bench-{}.cwasm", std::process::id()));
+    one::compile(&components.join("echo.wasm"), &code)?;
+    let places = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
+    Ok(Work::Processes { binary: std::env::current_exe()?, code, places })
+}
+
+async fn handle(delivery: Delivery, pool: &PgPool, channel: &Channel, work: &Work) -> anyhow::Result<()> {
+    let request: Request<'_> = serde_json::from_slice(&delivery.data)?;
+    let payload = request.payload.get();
+    let id = Uuid::now_v7();
+    sqlx::query("INSERT INTO task (id, payload, status) VALUES ($1, $2::jsonb, 'RUNNING')")
+        .bind(id)
+        .bind(payload)
+        .execute(pool)
+        .await?;
+    let result = work.execute(payload).await?;
+    sqlx::query("UPDATE task SET status = 'COMPLETED', result = $2::jsonb, finished_at = now() WHERE id = $1")
+        .bind(id)
+        .bind(&result)
+        .execute(pool)
+        .await?;
+    if let Some(queue) = delivery.properties.reply_to() {
+        let properties = BasicProperties::default()
+            .with_correlation_id(delivery.properties.correlation_id().clone().unwrap_or_default());
+        let options = BasicPublishOptions::default();
+        channel.basic_publish("".into(), queue.clone(), options, result.as_bytes(), properties).await?;
+    }
+    delivery.acker.ack(BasicAckOptions::default()).await?;
+    Ok(())
+}
+
+impl Work {
+    async fn execute(&self, payload: &str) -> anyhow::Result<String> {
+        let Self::Processes { binary, code, places } = self else {
+            let payload: Payload = serde_json::from_str(payload)?;
+            return Ok(serde_json::to_string(&payload)?);
+        };
+        let _place = places.acquire().await?;
+        let mut command = Command::new(binary);
+        let mut child = command.arg("one").arg(code).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take().context("no stdin")?;
+        stdin.write_all(payload.as_bytes()).await?;
+        drop(stdin);
+        let output = child.wait_with_output().await?;
+        anyhow::ensure!(output.status.success(), "the process ended with {}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}

@@ -1,0 +1,146 @@
+//! The yardstick: consume, instantiate and execute, upsert in batches, ack in groups, and nothing else. No limits, no
+//! check of the envelope, no retry, no deduplication, no attempts, no reconnect: what a service that does all that is
+//! measured against.
+
+pub(crate) mod sandbox;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
+    types::{FieldTable, ShortString},
+};
+use sea_orm::sqlx::{self, PgPool, postgres::PgPoolOptions};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use uuid::Uuid;
+
+use self::sandbox::Sandbox;
+use crate::{Places, publish};
+
+/// What is delivered and not acked. As many as warren holds when it is busy.
+const PREFETCH: u16 = 2000;
+
+/// Most deliveries that are executed one after the other, as one unit for the scheduler.
+const CHUNK: usize = 64;
+
+/// The most rows of a statement.
+const FLUSH: usize = 1000;
+
+const TABLE: &str = "CREATE TABLE task_store (id_task uuid PRIMARY KEY, task_name text NOT NULL, payload jsonb NOT NULL, \
+                     status text NOT NULL, result jsonb, error text, created_at timestamptz NOT NULL, finished_at timestamptz)";
+
+const UPSERT: &str = "INSERT INTO task_store (id_task, task_name, payload, status, result, error, created_at, finished_at) \
+                      SELECT id, 'echo', payload::jsonb, status, result::jsonb, error, created_at, finished_at \
+                      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], \
+                      $7::timestamptz[]) AS new(id, payload, status, result, error, created_at, finished_at) \
+                      ON CONFLICT (id_task) DO UPDATE SET status = excluded.status, result = excluded.result, \
+                      error = excluded.error, finished_at = excluded.finished_at WHERE task_store.status <> 'COMPLETED'";
+
+#[derive(Debug, Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+/// A task that was executed.
+struct Done {
+    tag: u64,
+    id: Uuid,
+    payload: String,
+    answer: Result<String, String>,
+    created_at: DateTime<Utc>,
+    finished_at: DateTime<Utc>,
+    reply_to: Option<ShortString>,
+}
+
+pub(crate) async fn execute(places: &Places) -> anyhow::Result<()> {
+    let pool = PgPoolOptions::new().max_connections(1).connect(&places.database).await?;
+    sqlx::query(TABLE).execute(&pool).await?;
+    let sandbox = Arc::new(Sandbox::of_component(&places.components.join("echo.wasm"))?);
+    let connection = publish::connect(&places.rabbitmq).await?;
+    let channel = connection.create_channel().await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let options = BasicConsumeOptions::default();
+    let deliveries = channel.basic_consume("tasks".into(), "".into(), options, FieldTable::default()).await?;
+    let (done, recording) = unbounded_channel();
+    tokio::spawn(consume(deliveries, sandbox, done));
+    record(recording, &pool, &channel).await
+}
+
+async fn consume(deliveries: lapin::Consumer, sandbox: Arc<Sandbox>, done: UnboundedSender<Done>) {
+    let mut chunks = deliveries.ready_chunks(CHUNK);
+    while let Some(chunk) = chunks.next().await {
+        let (sandbox, done) = (sandbox.clone(), done.clone());
+        tokio::spawn(async move {
+            for delivery in chunk {
+                match execute_one(&sandbox, delivery).await {
+                    Ok(task) => drop(done.send(task)),
+                    Err(error) => eprintln!("{error:#}"),
+                }
+            }
+        });
+    }
+}
+
+async fn execute_one(sandbox: &Sandbox, delivery: lapin::Result<Delivery>) -> anyhow::Result<Done> {
+    let (delivery, created_at) = (delivery?, Utc::now());
+    let request: Request<'_> = serde_json::from_slice(&delivery.data)?;
+    let payload = request.payload.get().to_owned();
+    let id = delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
+    Ok(Done {
+        tag: delivery.delivery_tag,
+        id: id.unwrap_or_else(Uuid::now_v7),
+        answer: sandbox.execute(&payload).await?,
+        payload,
+        created_at,
+        finished_at: Utc::now(),
+        reply_to: delivery.properties.reply_to().clone(),
+    })
+}
+
+/// One statement after the other, with all that came meanwhile; after each, one ack up to the first that is not done.
+async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: &Channel) -> anyhow::Result<()> {
+    let (mut acked, mut ahead, mut rows) = (0, BTreeSet::new(), Vec::with_capacity(FLUSH));
+    while recording.recv_many(&mut rows, FLUSH).await > 0 {
+        upsert(pool, &rows).await?;
+        for row in rows.drain(..) {
+            ahead.insert(row.tag);
+            if let Some(queue) = row.reply_to {
+                let result = row.answer.unwrap_or_else(|error| error);
+                let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+                channel.basic_publish("".into(), queue, options, result.as_bytes(), properties).await?;
+            }
+        }
+        let before = acked;
+        while ahead.remove(&(acked + 1)) {
+            acked += 1;
+        }
+        if acked > before {
+            channel.basic_ack(acked, BasicAckOptions { multiple: true }).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn upsert(pool: &PgPool, rows: &[Done]) -> anyhow::Result<()> {
+    fn column<'a, T>(rows: &'a [Done], value: impl Fn(&'a Done) -> T) -> Vec<T> {
+        rows.iter().map(value).collect()
+    }
+    sqlx::query(UPSERT)
+        .bind(column(rows, |row| row.id))
+        .bind(column(rows, |row| row.payload.as_str()))
+        .bind(column(rows, |row| if row.answer.is_ok() { "COMPLETED" } else { "FAILED" }))
+        .bind(column(rows, |row| row.answer.as_deref().ok()))
+        .bind(column(rows, |row| row.answer.as_deref().err()))
+        .bind(column(rows, |row| row.created_at))
+        .bind(column(rows, |row| row.finished_at))
+        .execute(pool)
+        .await?;
+    Ok(())
+}
