@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Context;
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel,
@@ -20,7 +19,7 @@ use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt, process::Command, sync::Semaphore};
 use uuid::Uuid;
 
-use crate::{Places, one, publish};
+use crate::{Places, Result, one, publish};
 
 /// Messages that are worked on at once.
 const PREFETCH: u16 = 100;
@@ -53,7 +52,7 @@ struct Request<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Payload(serde_json::Value);
 
-pub(crate) async fn execute(places: &Places, isolation: Isolation) -> anyhow::Result<()> {
+pub(crate) async fn execute(places: &Places, isolation: Isolation) -> Result<()> {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&places.database).await?;
     sqlx::query(
         "CREATE TABLE IF NOT EXISTS task (id uuid PRIMARY KEY, payload jsonb NOT NULL, status text NOT NULL, result jsonb, \
@@ -71,14 +70,14 @@ pub(crate) async fn execute(places: &Places, isolation: Isolation) -> anyhow::Re
         let (delivery, pool, channel, work) = (delivery?, pool.clone(), channel.clone(), work.clone());
         tokio::spawn(async move {
             if let Err(error) = handle(delivery, &pool, &channel, &work).await {
-                eprintln!("{error:#}");
+                eprintln!("{error}");
             }
         });
     }
     Ok(())
 }
 
-fn work(components: &Path, isolation: Isolation) -> anyhow::Result<Work> {
+fn work(components: &Path, isolation: Isolation) -> Result<Work> {
     if isolation == Isolation::None {
         return Ok(Work::Native);
     }
@@ -88,7 +87,7 @@ fn work(components: &Path, isolation: Isolation) -> anyhow::Result<Work> {
     Ok(Work::Processes { binary: std::env::current_exe()?, code, places })
 }
 
-async fn handle(delivery: Delivery, pool: &PgPool, channel: &Channel, work: &Work) -> anyhow::Result<()> {
+async fn handle(delivery: Delivery, pool: &PgPool, channel: &Channel, work: &Work) -> Result<()> {
     let request: Request<'_> = serde_json::from_slice(&delivery.data)?;
     let payload = request.payload.get();
     let id = Uuid::now_v7();
@@ -114,7 +113,7 @@ async fn handle(delivery: Delivery, pool: &PgPool, channel: &Channel, work: &Wor
 }
 
 impl Work {
-    async fn execute(&self, payload: &str) -> anyhow::Result<String> {
+    async fn execute(&self, payload: &str) -> Result<String> {
         let Self::Processes { binary, code, places } = self else {
             let payload: Payload = serde_json::from_str(payload)?;
             return Ok(serde_json::to_string(&payload)?);
@@ -122,11 +121,13 @@ impl Work {
         let _place = places.acquire().await?;
         let mut command = Command::new(binary);
         let mut child = command.arg("one").arg(code).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut stdin = child.stdin.take().context("no stdin")?;
+        let mut stdin = child.stdin.take().ok_or("no stdin")?;
         stdin.write_all(payload.as_bytes()).await?;
         drop(stdin);
         let output = child.wait_with_output().await?;
-        anyhow::ensure!(output.status.success(), "the process ended with {}", output.status);
+        if !output.status.success() {
+            return Err(format!("the process ended with {}", output.status).into());
+        }
         Ok(String::from_utf8(output.stdout)?)
     }
 }

@@ -9,9 +9,12 @@ mod one;
 mod publish;
 mod the_loop;
 
-use std::path::PathBuf;
+use std::{error::Error, path::PathBuf};
 
 use clap::{Parser, Subcommand};
+
+/// wasmtime's errors are no `std::error::Error`, and become one only in a box.
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Where it runs.
 #[derive(Debug, clap::Args)]
@@ -64,7 +67,7 @@ enum Command {
     One(one::Args),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<()> {
     let cli = Cli::parse();
     // Measured by how fast it starts: no threads that it does not need.
     if let Command::One(args) = &cli.command {
@@ -74,7 +77,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Ends when a worker is told to stop.
-async fn dispatch(cli: &Cli) -> anyhow::Result<()> {
+async fn dispatch(cli: &Cli) -> Result<()> {
     let mut asked = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let work = async {
         match &cli.command {

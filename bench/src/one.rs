@@ -5,10 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::anyhow;
 use wasmtime::{Engine, component::Component};
 
-use crate::the_loop::sandbox;
+use crate::{Result, the_loop::sandbox};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -17,17 +16,17 @@ pub(crate) struct Args {
 }
 
 /// Compiles `component` for [`execute`].
-pub(crate) fn compile(component: &Path, into: &Path) -> anyhow::Result<()> {
-    let engine = Engine::new(&sandbox::config()).map_err(anyhow::Error::from)?;
+pub(crate) fn compile(component: &Path, into: &Path) -> Result<()> {
+    let engine = Engine::new(&sandbox::config())?;
     let code = Component::from_file(&engine, component)?.serialize()?;
     Ok(std::fs::write(into, code)?)
 }
 
-pub(crate) fn execute(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn execute(args: &Args) -> Result<()> {
     let mut payload = String::new();
     io::stdin().read_to_string(&mut payload)?;
     let sandbox = sandbox::Sandbox::of_compiled(&args.file)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(sandbox.execute(&payload))?.map_err(|failure| anyhow!("{failure}"))?;
+    let result = runtime.block_on(sandbox.execute(&payload))??;
     Ok(io::stdout().write_all(result.as_bytes())?)
 }

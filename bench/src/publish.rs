@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lapin::Connection;
 use uuid::Uuid;
 
-use crate::Places;
+use crate::{Places, Result};
 
 /// Most tasks that are published and not confirmed.
 const IN_FLIGHT: usize = 512;
@@ -36,13 +36,13 @@ pub(crate) struct Args {
     without_ids: bool,
 }
 
-pub(crate) async fn execute(places: &Places, args: &Args) -> anyhow::Result<()> {
+pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
     let connection = Arc::new(connect(&places.rabbitmq).await?);
     topology::apply(&connection, &topology::plan(&TopologySettings::default())).await?;
     let publisher = ConnectionPublisher::new(connection.clone(), &PublisherSettings::default()).await?;
     let payload = payload(args)?;
     stream::iter(0..args.count)
-        .map(|n| Ok::<_, anyhow::Error>((n, publisher.clone(), payload.clone())))
+        .map(|n| Ok::<_, Box<dyn std::error::Error + Send + Sync>>((n, publisher.clone(), payload.clone())))
         .try_for_each_concurrent(IN_FLIGHT, |(n, publisher, payload)| async move {
             let name = args.task.get(n % args.task.len()).map_or("echo", String::as_str);
             let request = request(name, payload, !args.without_ids)?;
@@ -52,12 +52,12 @@ pub(crate) async fn execute(places: &Places, args: &Args) -> anyhow::Result<()> 
 }
 
 /// A connection to RabbitMQ.
-pub(crate) async fn connect(url: &str) -> anyhow::Result<Connection> {
+pub(crate) async fn connect(url: &str) -> Result<Connection> {
     let settings = ConnectionSettings { address: url.parse()?, name: "bench".into(), timeout: Duration::from_secs(5) };
     Ok(connection::connect(&settings).await?)
 }
 
-fn payload(args: &Args) -> anyhow::Result<JsonText> {
+fn payload(args: &Args) -> Result<JsonText> {
     let text = match (&args.payload, args.payload_bytes) {
         (Some(payload), _) => payload.clone(),
         (None, Some(bytes)) => {
@@ -72,7 +72,7 @@ fn payload(args: &Args) -> anyhow::Result<JsonText> {
     Ok(text.parse()?)
 }
 
-fn request(name: &str, payload: JsonText, with_id: bool) -> anyhow::Result<TaskRequest> {
+fn request(name: &str, payload: JsonText, with_id: bool) -> Result<TaskRequest> {
     Ok(TaskRequest {
         routing_key: format!("routing.task.run.{name}"),
         task_name: name.parse()?,

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
 use self::sandbox::Sandbox;
-use crate::{Places, publish};
+use crate::{Places, Result, publish};
 
 /// What is delivered and not acked. As many as warren holds when it is busy.
 const PREFETCH: u16 = 2000;
@@ -53,13 +53,13 @@ struct Done {
     tag: u64,
     id: Uuid,
     payload: String,
-    answer: Result<String, String>,
+    answer: std::result::Result<String, String>,
     created_at: DateTime<Utc>,
     finished_at: DateTime<Utc>,
     reply_to: Option<ShortString>,
 }
 
-pub(crate) async fn execute(places: &Places) -> anyhow::Result<()> {
+pub(crate) async fn execute(places: &Places) -> Result<()> {
     let pool = PgPoolOptions::new().max_connections(1).connect(&places.database).await?;
     sqlx::query(TABLE).execute(&pool).await?;
     let sandbox = Arc::new(Sandbox::of_component(&places.components.join("echo.wasm"))?);
@@ -81,14 +81,14 @@ async fn consume(deliveries: lapin::Consumer, sandbox: Arc<Sandbox>, done: Unbou
             for delivery in chunk {
                 match execute_one(&sandbox, delivery).await {
                     Ok(task) => drop(done.send(task)),
-                    Err(error) => eprintln!("{error:#}"),
+                    Err(error) => eprintln!("{error}"),
                 }
             }
         });
     }
 }
 
-async fn execute_one(sandbox: &Sandbox, delivery: lapin::Result<Delivery>) -> anyhow::Result<Done> {
+async fn execute_one(sandbox: &Sandbox, delivery: lapin::Result<Delivery>) -> Result<Done> {
     let (delivery, created_at) = (delivery?, Utc::now());
     let request: Request<'_> = serde_json::from_slice(&delivery.data)?;
     let payload = request.payload.get().to_owned();
@@ -105,7 +105,7 @@ async fn execute_one(sandbox: &Sandbox, delivery: lapin::Result<Delivery>) -> an
 }
 
 /// One statement after the other, with all that came meanwhile; after each, one ack up to the first that is not done.
-async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: &Channel) -> anyhow::Result<()> {
+async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: &Channel) -> Result<()> {
     let (mut acked, mut ahead, mut rows) = (0, BTreeSet::new(), Vec::with_capacity(FLUSH));
     while recording.recv_many(&mut rows, FLUSH).await > 0 {
         upsert(pool, &rows).await?;
@@ -128,7 +128,7 @@ async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: 
     Ok(())
 }
 
-async fn upsert(pool: &PgPool, rows: &[Done]) -> anyhow::Result<()> {
+async fn upsert(pool: &PgPool, rows: &[Done]) -> Result<()> {
     fn column<'a, T>(rows: &'a [Done], value: impl Fn(&'a Done) -> T) -> Vec<T> {
         rows.iter().map(value).collect()
     }

@@ -170,7 +170,8 @@ impl Service {
         F: Future<Output = ()> + Send + 'static,
     {
         while let Some(delivery) = deliveries.recv().await {
-            self.deliveries.spawn(process(self.clone(), delivery));
+            // In a box: it is large, and would be copied at each step on its way to the scheduler.
+            self.deliveries.spawn(Box::pin(process(self.clone(), delivery)));
         }
     }
 

@@ -8,6 +8,8 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::Result;
+
 /// The host's side of `wit/task.wit`.
 #[allow(missing_docs, reason = "generated from wit/, where the docs are")]
 mod bindings {
@@ -76,13 +78,13 @@ pub(crate) fn config() -> Config {
 }
 
 impl Sandbox {
-    pub(crate) fn of_component(file: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of_component(file: &Path) -> Result<Self> {
         let engine = Engine::new(&config())?;
         let component = Component::from_file(&engine, file)?;
         Self::new(engine, &component)
     }
 
-    pub(crate) fn of_compiled(file: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of_compiled(file: &Path) -> Result<Self> {
         let engine = Engine::new(&config())?;
         #[expect(
             unsafe_code,
@@ -93,7 +95,7 @@ impl Sandbox {
         Self::new(engine, &component)
     }
 
-    fn new(engine: Engine, component: &Component) -> anyhow::Result<Self> {
+    fn new(engine: Engine, component: &Component) -> Result<Self> {
         let mut linker = Linker::new(&engine);
         bindings::Guest::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -102,7 +104,7 @@ impl Sandbox {
     }
 
     /// What the component says to a payload.
-    pub(crate) async fn execute(&self, payload: &str) -> anyhow::Result<Result<String, String>> {
+    pub(crate) async fn execute(&self, payload: &str) -> Result<Result<String, String>> {
         let guest = Guest { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
         let mut store = Store::new(&self.engine, guest);
         let instance = self.guest.instantiate_async(&mut store).await?;

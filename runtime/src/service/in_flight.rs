@@ -2,24 +2,25 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
+/// Who waits for a task, each to be woken by the drop of the other half.
+type Waiting = Vec<oneshot::Sender<()>>;
+
 /// The ids of the tasks that are being worked on. The lock is held for one look at the map, never across an await; the
-/// map has at most one entry for each unsettled delivery.
+/// map has at most one entry for each unsettled delivery. Hardly ever does one wait: then nothing is allocated but the entry.
 #[derive(Clone, Default)]
-pub(super) struct InFlight(Arc<Mutex<HashMap<Uuid, watch::Receiver<()>>>>);
+pub(super) struct InFlight(Arc<Mutex<HashMap<Uuid, Waiting>>>);
 
 /// The right to work on one task; given up when it is dropped.
 pub(super) struct Claim {
     id: Uuid,
     in_flight: InFlight,
     waited: bool,
-    /// Dropped with the claim, which wakes all that wait.
-    _working: watch::Sender<()>,
 }
 
 impl InFlight {
@@ -27,37 +28,53 @@ impl InFlight {
     pub(super) async fn claim(&self, id: Uuid) -> Claim {
         let mut waited = false;
         loop {
-            let mut busy = match self.claim_or_busy(id) {
+            let over = match self.claim_or_wait(id) {
                 Ok(mut claim) => {
                     claim.waited = waited;
                     return claim;
                 }
-                Err(busy) => busy,
+                Err(over) => over,
             };
-            // The sender never sends: this ends with an error when the claim is dropped.
-            let _ = busy.changed().await;
+            // Nothing is ever sent: this ends with an error when the claim is dropped.
+            let _ = over.await;
             waited = true;
         }
     }
 
     /// Claims `id`, unless somebody else works on it.
     pub(super) fn try_claim(&self, id: Uuid) -> Option<Claim> {
-        self.claim_or_busy(id).ok()
+        let mut claims = self.claims();
+        if claims.contains_key(&id) {
+            return None;
+        }
+        claims.insert(id, Waiting::new());
+        Some(self.claimed(id))
     }
 
-    fn claim_or_busy(&self, id: Uuid) -> Result<Claim, watch::Receiver<()>> {
-        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(busy) = claims.get(&id) {
-            return Err(busy.clone());
-        }
-        let (working, over) = watch::channel(());
-        claims.insert(id, over);
-        Ok(Claim { id, in_flight: self.clone(), waited: false, _working: working })
+    fn claim_or_wait(&self, id: Uuid) -> Result<Claim, oneshot::Receiver<()>> {
+        let mut claims = self.claims();
+        let Some(waiting) = claims.get_mut(&id) else {
+            claims.insert(id, Waiting::new());
+            return Ok(self.claimed(id));
+        };
+        let (wake, over) = oneshot::channel();
+        // Who has given up meanwhile.
+        waiting.retain(|wake| !wake.is_closed());
+        waiting.push(wake);
+        Err(over)
+    }
+
+    fn claimed(&self, id: Uuid) -> Claim {
+        Claim { id, in_flight: self.clone(), waited: false }
     }
 
     /// All ids that are claimed now.
     pub(super) fn ids(&self) -> Vec<Uuid> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+        self.claims().keys().copied().collect()
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashMap<Uuid, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,7 +92,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let waiting = self.in_flight.claims().remove(&self.id);
+        // Woken when the lock is free.
+        drop(waiting);
     }
 }
 
