@@ -32,15 +32,25 @@ const CHUNK: usize = 64;
 /// The most rows of a statement.
 const FLUSH: usize = 1000;
 
-const TABLE: &str = "CREATE TABLE task_store (id_task uuid PRIMARY KEY, task_name text NOT NULL, payload jsonb NOT NULL, \
-                     status text NOT NULL, result jsonb, error text, created_at timestamptz NOT NULL, finished_at timestamptz)";
+/// The columns that the wire contract promises, and no index but the key.
+const TABLE: &str = "CREATE TABLE task_store (id_task uuid PRIMARY KEY, correlation_id text, producer_app text, \
+                     created_at timestamptz NOT NULL, task_name text, payload jsonb, status text NOT NULL, result jsonb, \
+                     error text, message_id text, routing_key text, attempt int NOT NULL, component_digest text, \
+                     runtime_id text, started_at timestamptz, finished_at timestamptz)";
 
-const UPSERT: &str = "INSERT INTO task_store (id_task, task_name, payload, status, result, error, created_at, finished_at) \
-                      SELECT id, 'echo', payload::jsonb, status, result::jsonb, error, created_at, finished_at \
-                      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], \
-                      $7::timestamptz[]) AS new(id, payload, status, result, error, created_at, finished_at) \
+const UPSERT: &str = "INSERT INTO task_store (id_task, correlation_id, producer_app, created_at, task_name, payload, status, \
+                      result, error, message_id, routing_key, attempt, component_digest, runtime_id, started_at, finished_at) \
+                      SELECT id, correlation_id, producer_app, created_at, 'echo', payload::jsonb, status, result::jsonb, \
+                      error, message_id, routing_key, 0, $11, $12, created_at, finished_at \
+                      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], \
+                      $8::text[], $9::text[], $10::text[], $13::timestamptz[]) AS new(id, correlation_id, producer_app, \
+                      created_at, payload, status, result, error, message_id, routing_key, finished_at) \
                       ON CONFLICT (id_task) DO UPDATE SET status = excluded.status, result = excluded.result, \
                       error = excluded.error, finished_at = excluded.finished_at WHERE task_store.status <> 'COMPLETED'";
+
+/// As long as those of warren are.
+const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+const RUNTIME: &str = "00000000-0000-0000-0000-000000000000";
 
 #[derive(Debug, Deserialize)]
 struct Request<'a> {
@@ -50,13 +60,12 @@ struct Request<'a> {
 
 /// A task that was executed.
 struct Done {
-    tag: u64,
+    delivery: Delivery,
     id: Uuid,
     payload: String,
     answer: std::result::Result<String, String>,
     created_at: DateTime<Utc>,
     finished_at: DateTime<Utc>,
-    reply_to: Option<ShortString>,
 }
 
 pub(crate) async fn execute(places: &Places) -> Result<()> {
@@ -94,13 +103,12 @@ async fn execute_one(sandbox: &Sandbox, delivery: lapin::Result<Delivery>) -> Re
     let payload = request.payload.get().to_owned();
     let id = delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     Ok(Done {
-        tag: delivery.delivery_tag,
         id: id.unwrap_or_else(Uuid::now_v7),
         answer: sandbox.execute(&payload).await?,
         payload,
         created_at,
         finished_at: Utc::now(),
-        reply_to: delivery.properties.reply_to().clone(),
+        delivery,
     })
 }
 
@@ -110,8 +118,8 @@ async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: 
     while recording.recv_many(&mut rows, FLUSH).await > 0 {
         upsert(pool, &rows).await?;
         for row in rows.drain(..) {
-            ahead.insert(row.tag);
-            if let Some(queue) = row.reply_to {
+            ahead.insert(row.delivery.delivery_tag);
+            if let Some(queue) = row.delivery.properties.reply_to().clone() {
                 let result = row.answer.unwrap_or_else(|error| error);
                 let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
                 channel.basic_publish("".into(), queue, options, result.as_bytes(), properties).await?;
@@ -132,13 +140,22 @@ async fn upsert(pool: &PgPool, rows: &[Done]) -> Result<()> {
     fn column<'a, T>(rows: &'a [Done], value: impl Fn(&'a Done) -> T) -> Vec<T> {
         rows.iter().map(value).collect()
     }
+    fn text(text: &Option<ShortString>) -> Option<&str> {
+        text.as_ref().map(ShortString::as_str)
+    }
     sqlx::query(UPSERT)
         .bind(column(rows, |row| row.id))
+        .bind(column(rows, |row| text(row.delivery.properties.correlation_id())))
+        .bind(column(rows, |row| text(row.delivery.properties.app_id())))
+        .bind(column(rows, |row| row.created_at))
         .bind(column(rows, |row| row.payload.as_str()))
         .bind(column(rows, |row| if row.answer.is_ok() { "COMPLETED" } else { "FAILED" }))
         .bind(column(rows, |row| row.answer.as_deref().ok()))
         .bind(column(rows, |row| row.answer.as_deref().err()))
-        .bind(column(rows, |row| row.created_at))
+        .bind(column(rows, |row| text(row.delivery.properties.message_id())))
+        .bind(column(rows, |row| row.delivery.routing_key.as_str()))
+        .bind(DIGEST)
+        .bind(RUNTIME)
         .bind(column(rows, |row| row.finished_at))
         .execute(pool)
         .await?;

@@ -59,6 +59,10 @@ use crate::{
     sandbox::{Program, Sandbox},
 };
 
+/// What the future of one delivery may take, in bytes. There are as many as the prefetch allows, each is allocated and copied, and
+/// it is as large as the largest of its branches: what is rare has a box of its own.
+const LARGEST_WAY: usize = 16 << 10;
+
 /// The parts, built.
 pub struct Parts {
     /// Messages in and out.
@@ -170,8 +174,13 @@ impl Service {
         F: Future<Output = ()> + Send + 'static,
     {
         while let Some(delivery) = deliveries.recv().await {
-            // In a box: it is large, and would be copied at each step on its way to the scheduler.
-            self.deliveries.spawn(Box::pin(process(self.clone(), delivery)));
+            let way = process(self.clone(), delivery);
+            debug_assert!(
+                size_of_val(&way) <= LARGEST_WAY,
+                "a task's way takes {} bytes: box what is rare",
+                size_of_val(&way)
+            );
+            self.deliveries.spawn(way);
         }
     }
 
@@ -181,7 +190,9 @@ impl Service {
         let held = self.load.hold(class, &delivery.body);
         let decoded = TaskRequest::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body());
         let settlement = match decoded {
-            Err(malformed) => self.in_time(self.refuse_task(&delivery, &malformed), &delivery).await.flatten(),
+            Err(malformed) => {
+                Box::pin(self.in_time(self.refuse_task(&delivery, &malformed), &delivery)).await.flatten()
+            }
             Ok(request) => self.run_task(request, &delivery).await,
         };
         if settlement.as_ref().is_some_and(|settlement| *settlement != Settlement::Release) {
@@ -208,7 +219,7 @@ impl Service {
                 // Without an id nothing keeps the copy that comes next from being executed: the row, if there is one, is for it.
                 Attempted::Made(made) if task.request.message_id.is_none() && delivery.is_void() => {
                     if task.taken_over || self.may_be_announced(&made.row) {
-                        self.conclude(&task, Made { outcome: Outcome::Interrupted, ..made }).await;
+                        Box::pin(self.conclude(&task, Made { outcome: Outcome::Interrupted, ..made })).await;
                     }
                     return None;
                 }

@@ -7,6 +7,7 @@ use entity::AttemptOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::id::new_id;
 use crate::{
     outcome::Failure,
     receipt::{HttpReceipt, LogTail, Receipt},
@@ -42,7 +43,7 @@ impl AttemptRow {
     /// An attempt that begins.
     pub fn begun(attempt: u32, runtime_id: Arc<str>, started_at: DateTime<Utc>) -> Self {
         Self {
-            id: Uuid::now_v7(),
+            id: new_id(),
             attempt,
             runtime_id,
             component_digest: None,

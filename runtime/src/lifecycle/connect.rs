@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{ConnectError, DatabaseConfig, given_up};
+use super::{ConnectError, DatabaseConfig, given_up, no_delay};
 use crate::masked_url::masked;
 
 /// One connection for tasks, one for events: the two background writers never wait for each other.
@@ -53,10 +53,11 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectEr
 
     let readers = config.max_connections.saturating_sub(POSTGRES_WRITERS + 1).max(1);
     // The recorder takes its connections out of the pool for good.
-    let writer = postgres_pool(config, POSTGRES_WRITERS).connect_lazy_with(options.clone());
-    let pulse = pulse_pool(config).connect_lazy_with(options.clone());
+    let port = options.get_port();
+    let writer = postgres_pool(config, POSTGRES_WRITERS, port).connect_lazy_with(options.clone());
+    let pulse = pulse_pool(config, port).connect_lazy_with(options.clone());
     let patience = sign_of_life(config);
-    let reader = postgres_pool(config, readers)
+    let reader = postgres_pool(config, readers, port)
         .after_release(move |connection, _| {
             Box::pin(async move { given_up::ping(connection, patience).await.map(|()| true) })
         })
@@ -70,8 +71,8 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectEr
 
 /// A connection for each statement: the pool itself pings one that comes back, without a limit, and of a link that has just
 /// fallen silent it would keep the only place.
-fn pulse_pool(config: &DatabaseConfig) -> PgPoolOptions {
-    postgres_pool(config, 1).after_release(|_, _| Box::pin(async { Ok(false) }))
+fn pulse_pool(config: &DatabaseConfig, port: u16) -> PgPoolOptions {
+    postgres_pool(config, 1, port).after_release(|_, _| Box::pin(async { Ok(false) }))
 }
 
 /// How long a connection may take to say that it is alive. Then there is still time to make another in its place.
@@ -79,21 +80,32 @@ fn sign_of_life(config: &DatabaseConfig) -> Duration {
     given_up::SIGN_OF_LIFE.min(config.connect_timeout / 2)
 }
 
-/// Each connection is asked whether it is alive before it is used, and not for ever.
-fn postgres_pool(config: &DatabaseConfig, connections: u32) -> PgPoolOptions {
+/// Each connection sends at once, and one that has been idle is asked whether it is alive before it is used,
+/// and not for ever.
+fn postgres_pool(config: &DatabaseConfig, connections: u32, port: u16) -> PgPoolOptions {
     let patience = sign_of_life(config);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(config.connect_timeout)
         .test_before_acquire(false)
-        .before_acquire(move |connection, _| {
-            Box::pin(async move { given_up::ping(connection, patience).await.map(|()| true) })
+        .after_connect(move |_, _| {
+            Box::pin(async move {
+                no_delay::of_connections_to(port);
+                Ok(())
+            })
+        })
+        .before_acquire(move |connection, known| {
+            Box::pin(async move {
+                if known.idle_for < given_up::TRUSTED_IDLE {
+                    return Ok(true);
+                }
+                given_up::ping(connection, patience).await.map(|()| true)
+            })
         })
 }
 
 /// The options that the server answers to. Without a word about TLS in the URL, a server on this machine is asked without
-/// first: there is no network to hide from, and a statement of more than one TLS record waits 40 ms for an
-/// acknowledgement, because sqlx 0.9.0 leaves Nagle's algorithm on (<https://github.com/transact-rs/sqlx/issues/4335>).
+/// first: there is no network to hide from.
 async fn answering(
     config: &DatabaseConfig,
     options: PgConnectOptions,

@@ -106,7 +106,7 @@ impl Service {
         };
         let known = match identity {
             Identity::Task(known) => known,
-            Identity::Failed(id, error) => return self.go_on(&request, id, error).await,
+            Identity::Failed(id, error) => return Box::pin(self.go_on(&request, id, error)).await,
         };
         let coming = Coming {
             attempt: request.attempt,
@@ -122,7 +122,7 @@ impl Service {
         match course {
             Course::Execute(attempt) => {
                 let has_failed = known.state.as_ref().is_some_and(|state| state.status == TaskStatus::Failed);
-                if has_failed && self.take_back_cancel(id, delivery).await.is_none() {
+                if has_failed && Box::pin(self.take_back_cancel(id, delivery)).await.is_none() {
                     return Admission::Drop;
                 }
                 let task = self.task(TaskRequest { attempt, ..request }, known, coming, until);
@@ -131,13 +131,13 @@ impl Service {
             _ if delivery.is_void() => Admission::Drop,
             Course::Over => {
                 let completed = known.state.is_some_and(|state| state.status == TaskStatus::Completed);
-                self.settle_again(&request, id, completed, delivery).await
+                Box::pin(self.settle_again(&request, id, completed, delivery)).await
             }
-            Course::Retry(error) => self.go_on(&request, id, error).await,
+            Course::Retry(error) => Box::pin(self.go_on(&request, id, error)).await,
             Course::Surplus => self.surplus(id),
             Course::Cancel => {
                 let row = rows::cancelled(id, &request, &Failure::cancelled(), self.parts.database.clock().now());
-                let settlement = self.commit(&request, row, Settlement::Ack).await;
+                let settlement = Box::pin(self.commit(&request, row, Settlement::Ack)).await;
                 settlement.map_or(Admission::Drop, Admission::Settle)
             }
             // It has waited for that as long as it could.
@@ -158,7 +158,7 @@ impl Service {
         let mut again = coming.redelivered;
         while task.request.message_id.is_some() && (again || asked.elapsed() >= STALE) {
             (again, asked) = (false, Instant::now());
-            let state = self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id))).await;
+            let state = Box::pin(self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id)))).await;
             let stands = state.flatten().is_none_or(|state| {
                 course(&state, coming, self.is_elsewhere(&state)) == Course::Execute(task.request.attempt)
             });

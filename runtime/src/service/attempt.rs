@@ -108,7 +108,7 @@ impl Service {
         }
         let _parked = self.load.park();
         let found = tokio::time::timeout_at(task.until, self.parts.components.find(name));
-        self.cut_off.run_until_cancelled(found).await?.ok()
+        Box::pin(self.cut_off.run_until_cancelled(found)).await?.ok()
     }
 
     /// Whether a row may say of the attempt that it runs. Rather too soon than too late: a row too many shows as stuck, one

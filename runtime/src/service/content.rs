@@ -2,7 +2,6 @@
 
 use event_driven::{message::TaskRequest, names::Attempt};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     Service,
@@ -11,7 +10,7 @@ use super::{
 };
 use crate::{
     broker::Delivery,
-    lifecycle::{QueryError, TakeOver, Taken},
+    lifecycle::{QueryError, TakeOver, Taken, new_id},
 };
 
 impl Service {
@@ -27,7 +26,7 @@ impl Service {
             let config = &self.parts.config;
             let until = until.min(asked + config.ceiling.timeout + config.service.lease * 2);
             loop {
-                match self.take_over_row(request, delivery).await {
+                match Box::pin(self.take_over_row(request, delivery)).await {
                     Some(Found::Identity(identity)) => return identity,
                     Some(Found::Busy) if Instant::now() < until && !delivery.is_void() => {
                         parked.get_or_insert_with(|| self.load.park());
@@ -38,7 +37,7 @@ impl Service {
                 }
             }
         }
-        let claim = self.in_flight.claim(Uuid::now_v7()).await;
+        let claim = self.in_flight.claim(new_id()).await;
         Identity::Task(Known { claim, state: None, taken_over: false, waited: parked.is_some(), asked })
     }
 

@@ -36,7 +36,7 @@ impl Service {
         let settlement = match self.parts.recorder.record(row.clone()).await {
             Ok(()) => settlement,
             Err(RecordError::Stopped) => return self.not_recorded(),
-            Err(RecordError::Refused { reason }) => return self.bury_unstorable(row, &reason).await,
+            Err(RecordError::Refused { reason }) => return Box::pin(self.bury_unstorable(row, &reason)).await,
         };
         self.answer(request, &row).await.then_some(settlement)
     }

@@ -24,7 +24,7 @@ impl Service {
         let encoded = outcome(row).encode(&request.correlation_id, Some(&row.id.to_string()));
         let publish =
             Publish { target: Target::Reply(queue.to_string()), properties: encoded.properties, body: encoded.body };
-        self.cut_off.run_until_cancelled(self.publish_answer(publish, row)).await.is_some()
+        Box::pin(self.cut_off.run_until_cancelled(self.publish_answer(publish, row))).await.is_some()
     }
 
     /// Publishes until the broker has it. Where nobody listens any more there is nobody to answer.

@@ -42,13 +42,13 @@ impl Service {
         }
         let had_id = request.message_id.is_some();
         if let Some(time) = request.unique_for {
-            match self.be_the_only_one(request, time, delivery).await {
+            match Box::pin(self.be_the_only_one(request, time, delivery)).await {
                 Granted::GoOn(only) => request = only,
                 other => return other,
             }
         }
         if request.start != Start::AtOnce {
-            match self.postpone(request, delivery).await {
+            match Box::pin(self.postpone(request, delivery)).await {
                 Granted::GoOn(due) => request = due,
                 other => return other,
             }
@@ -58,7 +58,7 @@ impl Service {
         let was_given_id = !had_id && request.message_id.is_some();
         let is_elsewhere = delivery.queue == Queue::Tasks && request.priority != Priority::Normal;
         match was_given_id || (is_elsewhere && (had_id || !delivery.redelivered)) {
-            true => self.move_on(request, delivery).await,
+            true => Box::pin(self.move_on(request, delivery)).await,
             false => Granted::GoOn(request),
         }
     }
