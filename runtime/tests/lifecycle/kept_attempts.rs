@@ -123,7 +123,7 @@ async fn what_is_merged_before_it_is_written_is_one_attempt(test: TestDatabase) 
     recorder.announce(with(TaskRow { error: Some("technical: away".into()), ..pending(2) }, &[&failed]));
     let two = recorder.record(with(completed(2, 1, 5), &[&failed_before]));
     let (one, two, ()) = tokio::join!(one, two, outage.end());
-    (one.unwrap(), two.unwrap(), first.await.unwrap().unwrap());
+    assert_eq!([one, two, first.await.unwrap()], [Ok(()), Ok(()), Ok(())]);
     assert_eq!(told(&db, 1).await, [announced.id]);
     assert_eq!(db.attempts_of(id(2)).await.unwrap().len(), 2);
     assert_eq!((rows_of_attempts(&db).await, kept_in_rows(&db).await), (3, 0));
@@ -284,7 +284,7 @@ async fn what_was_left_over_is_written_before_anybody_is_told_that_it_is() {
         recorder.record(with(completed(1, 0, 11), &[&second])),
         recorder.record(with(completed(2, 0, 1), &[&first]))
     );
-    (again.unwrap(), other.unwrap());
+    assert_eq!([again, other], [Ok(()), Ok(())]);
     assert_eq!(told(&db, 1).await, [first.id, second.id]);
     assert_eq!(told(&db, 2).await, [first.id]);
     assert_eq!((rows_of_attempts(&db).await, kept_in_rows(&db).await), (1, 2));
