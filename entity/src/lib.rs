@@ -1,5 +1,5 @@
 //! What the tables are: the SeaORM entities of `task_store`, `task_attempt`, `task_cancel`, `task_unique`,
-//! `delayed_task`, `schedule`, `event_store` and `runtime`.
+//! `delayed_task`, `schedule`, `event_store` and `runtime`, and of the view `attempt`.
 //!
 //! How the tables came to be is in the crate `migration`; who writes them, and when, in warren's `lifecycle`. The
 //! columns are those of the wire contract ("Database"): other programs may read them, so a name never changes.
@@ -9,6 +9,7 @@
 
 #![deny(missing_docs)]
 
+pub mod attempt;
 mod attempt_outcome;
 pub mod delayed_task;
 pub mod event_store;

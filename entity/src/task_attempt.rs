@@ -1,4 +1,6 @@
-//! `task_attempt`: one row for each execution of a task that is known of.
+//! `task_attempt`: one row for each execution of a task that is known of, but for those that are kept in the task's own row.
+//!
+//! Written only; who reads attempts reads the view [`crate::attempt`], which has them all.
 
 use sea_orm::entity::prelude::*;
 

@@ -53,6 +53,25 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     /// When the task came to its end.
     pub finished_at: Option<DateTimeUtc>,
+    /// The attempt that completed the task, if it is kept here: then it has no row in `task_attempt`, and what follows is its
+    /// own, as there. The view `attempt` has both.
+    pub id_attempt: Option<Uuid>,
+    /// Processor time, in microseconds.
+    pub cpu_us: Option<i64>,
+    /// The most memory at once, in bytes.
+    pub memory_bytes: Option<i64>,
+    /// The payload's length, in bytes.
+    pub payload_bytes: Option<i64>,
+    /// The result's length, in bytes.
+    pub result_bytes: Option<i64>,
+    /// What was written to stdout and stderr, in bytes.
+    pub log_bytes: Option<i64>,
+    /// What went over HTTP, if anything did.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub http: Option<Json>,
+    /// The end of what was written to stdout and stderr.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub log: Option<String>,
 }
 
 /// None: a task stands for itself.

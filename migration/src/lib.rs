@@ -20,6 +20,7 @@ mod m20261126_000008_schedule;
 mod m20261126_000009_task_wishes;
 mod m20261126_000010_runtime_recent;
 mod m20261126_000011_task_reading;
+mod m20261126_000012_attempt_in_row;
 mod migrator;
 mod status;
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::{AttemptOutcome, TaskStatus, task_attempt};
+use entity::{AttemptOutcome, TaskStatus, attempt};
 
 use crate::{config::Config, lifecycle::RunsIn, outcome::ErrorClass};
 
@@ -25,7 +25,7 @@ pub struct Known<'a> {
     /// When its last attempt began.
     pub started_at: Option<DateTime<Utc>>,
     /// Its attempts, oldest first.
-    pub attempts: &'a [task_attempt::Model],
+    pub attempts: &'a [attempt::Model],
     /// Of a RUNNING one: where.
     pub runs_in: Option<RunsIn>,
     /// Whether somebody wants it cancelled, and it is not over.

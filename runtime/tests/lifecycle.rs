@@ -22,6 +22,7 @@ mod lifecycle {
     mod faults;
     mod filters;
     mod group_commit;
+    mod kept_attempts;
     mod lists;
     mod lookups;
     mod migrations;

@@ -11,14 +11,19 @@ mod guest;
 mod process;
 #[path = "support/stack.rs"]
 mod stack;
+#[path = "support/talker.rs"]
+mod talker;
 #[path = "../../event-driven/tests/support/vhost.rs"]
 mod vhost;
 
+use entity::task_attempt;
 use event_driven::lapin::BasicProperties;
 use guest::guest;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use stack::{Stack, header, headers};
-use warren::lifecycle::{EventFilter, TaskFilter, TaskStatus};
+use talker::talker;
+use warren::lifecycle::{AttemptOutcome, EventFilter, TaskFilter, TaskStatus};
 
 fn json_of(text: Option<&std::sync::Arc<str>>) -> Value {
     serde_json::from_str(text.expect("it is set")).expect("it is JSON")
@@ -41,6 +46,33 @@ async fn a_published_task_runs_its_component_and_is_recorded() {
     assert_eq!((row.attempt, row.error.as_deref()), (0, None));
     assert!(row.component_digest.as_deref().is_some_and(|digest| digest.starts_with("sha256:")));
     assert!(row.created_at <= row.started_at.unwrap() && row.started_at <= row.finished_at);
+}
+
+/// One row for a task that takes some milliseconds; one that lasts has been told to run, and that row is told its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_is_kept_once_however_long_it_takes() {
+    let stack = Stack::new().await;
+    stack.add_component("lasting", &talker(1));
+    let _warren = stack.start(&[]);
+    let publisher = stack.publisher().await;
+    for n in 0..50 {
+        publisher.task("echo", &json!({ "n": n }), None).await;
+    }
+    publisher.task("lasting", &json!(500), None).await;
+    let (quick, lasting) = (stack.ended("echo", 50).await, stack.ended("lasting", 1).await);
+    assert_eq!(lasting[0].status, TaskStatus::Completed);
+    let (mut rows, database) = (Vec::new(), stack.database.connection());
+    for task in quick.iter().chain(&lasting) {
+        let attempts = stack.database.attempts_of(task.id).await.unwrap();
+        let [attempt] = attempts.as_slice() else { panic!("{attempts:?}") };
+        assert_eq!((attempt.outcome, attempt.cpu_us.is_some()), (AttemptOutcome::Completed, true));
+        assert_eq!((Some(attempt.started_at), attempt.finished_at), (task.started_at, task.finished_at));
+        rows.push(task_attempt::Entity::find_by_id((task.id, attempt.id_attempt)).one(database).await.unwrap());
+    }
+    assert_eq!(rows.pop().flatten().map(|row| row.log.unwrap()), Some("begun\ndone\n".to_owned()));
+    // A machine that stands still may let a quick one last.
+    let lasted = rows.iter().flatten().count();
+    assert!(lasted < 25, "{lasted} of 50 have a row of their own");
 }
 
 /// Who asked for an answer is gone, and its queue: nobody is held up by that.

@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
 };
 use chrono::{DateTime, Utc};
-use entity::{AttemptOutcome, task_attempt};
+use entity::{AttemptOutcome, attempt};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -39,8 +39,8 @@ pub(crate) struct AttemptView {
     log: Option<String>,
 }
 
-impl From<task_attempt::Model> for AttemptView {
-    fn from(row: task_attempt::Model) -> Self {
+impl From<attempt::Model> for AttemptView {
+    fn from(row: attempt::Model) -> Self {
         Self {
             receipt: ReceiptView::of(&row),
             id_attempt: row.id_attempt,

@@ -10,7 +10,7 @@ use axum::{
     },
 };
 use chrono::{DateTime, Utc};
-use entity::{AttemptOutcome, TaskStatus, task_attempt};
+use entity::{AttemptOutcome, TaskStatus, attempt};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -60,8 +60,8 @@ impl LogsView {
     }
 }
 
-impl From<task_attempt::Model> for AttemptLogView {
-    fn from(row: task_attempt::Model) -> Self {
+impl From<attempt::Model> for AttemptLogView {
+    fn from(row: attempt::Model) -> Self {
         Self {
             id_attempt: row.id_attempt,
             attempt: row.attempt,

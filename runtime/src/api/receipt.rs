@@ -1,6 +1,6 @@
 //! What one execution used, as the answers about attempts have it.
 
-use entity::task_attempt;
+use entity::attempt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,7 +38,7 @@ pub(crate) struct HttpReceiptView {
 
 impl ReceiptView {
     /// The receipt of an attempt; none if nothing was executed, or nothing is known of it.
-    pub(super) fn of(row: &task_attempt::Model) -> Option<Self> {
+    pub(super) fn of(row: &attempt::Model) -> Option<Self> {
         Some(Self {
             cpu_us: row.cpu_us?,
             wall_us: row.finished_at.and_then(|end| (end - row.started_at).num_microseconds()),

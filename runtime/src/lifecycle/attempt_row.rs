@@ -13,8 +13,8 @@ use crate::{
     receipt::{HttpReceipt, LogTail, Receipt},
 };
 
-/// One attempt: a row of `task_attempt`. What runtime and component it was, and which number it had, say the same in the
-/// task's state of then.
+/// One attempt: a row of `task_attempt`, or kept in its task's own row. What runtime and component it was, and which number it
+/// had, say the same in the task's state of then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptRow {
     /// The attempt's identifier, a UUIDv7.
@@ -37,6 +37,9 @@ pub struct AttemptRow {
     pub receipt: Option<Receipt>,
     /// What the guest has written so far, of one that runs or was cut off: it has no receipt.
     pub log_so_far: Option<LogTail>,
+    /// Whether a row of `task_attempt` may say of it that it runs. Its end has to go there as well: that row would be told as
+    /// lost otherwise.
+    pub announced: bool,
 }
 
 impl AttemptRow {
@@ -53,6 +56,7 @@ impl AttemptRow {
             failure: None,
             receipt: None,
             log_so_far: None,
+            announced: false,
         }
     }
 
@@ -119,11 +123,14 @@ impl AttemptRow {
 }
 
 /// Adds `newer` to what is known of a task's attempts. A later state of the same attempt takes the place of the earlier
-/// one; nothing else is left out.
+/// one, announced if either was; nothing else is left out.
 pub(super) fn add(known: &mut Vec<AttemptRow>, newer: Vec<AttemptRow>) {
-    for attempt in newer {
+    for mut attempt in newer {
         match known.iter_mut().find(|earlier| earlier.id == attempt.id) {
-            Some(earlier) => *earlier = attempt,
+            Some(earlier) => {
+                attempt.announced |= earlier.announced;
+                *earlier = attempt;
+            }
             None => known.push(attempt),
         }
     }

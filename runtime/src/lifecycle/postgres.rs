@@ -4,7 +4,10 @@
 //! Bound through the driver that SeaORM's connection hands out, not as SeaORM's values: those can hold no NULL in an array
 //! (its driver glue panics), and would copy each text twice. JSON travels as text and is parsed by Postgres alone.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    slice,
+    sync::{Arc, LazyLock},
+};
 
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 use uuid::Uuid;
@@ -16,7 +19,7 @@ use super::{
 };
 
 /// In the order of the arguments.
-const TASK_COLUMNS: [(&str, &str); 16] = [
+const TASK_COLUMNS: [(&str, &str); 24] = [
     ("id_task", "uuid"),
     ("correlation_id", "text"),
     ("producer_app", "text"),
@@ -33,6 +36,14 @@ const TASK_COLUMNS: [(&str, &str); 16] = [
     ("runtime_id", "text"),
     ("started_at", "timestamptz"),
     ("finished_at", "timestamptz"),
+    ("id_attempt", "uuid"),
+    ("cpu_us", "int8"),
+    ("memory_bytes", "int8"),
+    ("payload_bytes", "int8"),
+    ("result_bytes", "int8"),
+    ("log_bytes", "int8"),
+    ("http", "text"),
+    ("log", "text"),
 ];
 
 /// In the order of the arguments.
@@ -47,7 +58,7 @@ const EVENT_COLUMNS: [(&str, &str); 8] = [
     ("message_id", "text"),
 ];
 
-/// In the order of the arguments, after those of the tasks.
+/// In the order of the arguments; where tasks are written as well, after theirs.
 const ATTEMPT_COLUMNS: [(&str, &str); 17] = [
     ("id_task", "uuid"),
     ("id_attempt", "uuid"),
@@ -76,12 +87,20 @@ static UPSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
     let set = upsert::SET.map(|column| format!("{column} = excluded.{column}"));
     let (insert, kept, set, yields) =
         (insert("task_store", &TASK_COLUMNS, 1), kept.join(", "), set.join(", "), upsert::YIELDS);
-    let attempts = upsert_attempts();
+    let attempts = upsert_attempts(TASK_COLUMNS.len() + 1, "");
     format!("WITH attempts AS ({attempts}) {insert} ON CONFLICT (id_task) DO UPDATE SET {kept}, {set} WHERE {yields}")
 });
 
-fn upsert_attempts() -> String {
-    let insert = insert("task_attempt", &ATTEMPT_COLUMNS, TASK_COLUMNS.len() + 1);
+/// A stored row that is gone by now was deleted with all its attempts.
+static UPSERT_LEFT_OVER: LazyLock<String> = LazyLock::new(|| {
+    let left_over = " WHERE EXISTS (SELECT 1 FROM task_store t WHERE t.id_task = new.id_task \
+         AND t.id_attempt IS DISTINCT FROM new.id_attempt)";
+    upsert_attempts(1, left_over)
+});
+
+/// The arrays are the arguments from number `first` on.
+fn upsert_attempts(first: usize, which: &str) -> String {
+    let insert = insert("task_attempt", &ATTEMPT_COLUMNS, first) + which;
     let set = upsert::ATTEMPT_SET.map(|column| format!("{column} = excluded.{column}"));
     let (set, yields) = (set.join(", "), upsert::ATTEMPT_YIELDS);
     format!("{insert} ON CONFLICT (id_task, id_attempt) DO UPDATE SET {set} WHERE {yields}")
@@ -107,9 +126,28 @@ fn insert(table: &str, columns: &[(&str, &str)], first: usize) -> String {
 }
 
 /// Inserts each task, or updates its row if that yields; and its attempts.
+///
+/// An attempt that was to be kept in a row which did not yield is written after that: the stored row says whether it is
+/// another one's, or was written by this very statement when its answer was lost.
 pub(super) async fn upsert_tasks(links: &Links, db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
-    let query = bind_attempts(bind_tasks(sqlx::query(UPSERT_TASKS.as_str()), rows), rows);
-    links.execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
+    let pool = db.get_postgres_connection_pool();
+    let others = attempts(rows, TaskRow::other_attempts);
+    let query = bind_attempts(bind_tasks(sqlx::query(UPSERT_TASKS.as_str()), rows), &others);
+    let written = links.execute(pool, query).await.map_err(as_seaorm)?.rows_affected();
+    if written >= rows.len() as u64 {
+        return Ok(());
+    }
+    let kept = attempts(rows, |row| row.kept_attempt().map(slice::from_ref).unwrap_or_default());
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let query = bind_attempts(sqlx::query(UPSERT_LEFT_OVER.as_str()), &kept);
+    links.execute(pool, query).await.map(drop).map_err(as_seaorm)
+}
+
+/// Those of each row, each with its task.
+fn attempts<'q>(rows: &[&'q TaskRow], of: impl Fn(&'q TaskRow) -> &'q [AttemptRow]) -> Vec<(Uuid, &'q AttemptRow)> {
+    rows.iter().flat_map(|row| of(row).iter().map(|attempt| (row.id, attempt))).collect()
 }
 
 /// Inserts each task that has no row yet; says how many. Of a task that has not begun there are no attempts.
@@ -123,6 +161,7 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArgume
 
 /// As [`TASK_COLUMNS`].
 fn bind_tasks<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
+    let kept: Vec<Option<&AttemptRow>> = rows.iter().map(|row| row.kept_attempt()).collect();
     query
         .bind(column(rows, |row| row.id))
         .bind(texts(rows, |row| &row.correlation_id))
@@ -140,12 +179,19 @@ fn bind_tasks<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
         .bind(texts(rows, |row| &row.runtime_id))
         .bind(column(rows, |row| row.started_at))
         .bind(column(rows, |row| row.finished_at))
+        .bind(column(&kept, |kept| kept.map(|attempt| attempt.id)))
+        .bind(column(&kept, |kept| kept.and_then(AttemptRow::cpu_us)))
+        .bind(column(&kept, |kept| kept.and_then(|attempt| attempt.bytes(|receipt| receipt.memory))))
+        .bind(column(&kept, |kept| kept.and_then(|attempt| attempt.bytes(|receipt| receipt.payload))))
+        .bind(column(&kept, |kept| kept.and_then(|attempt| attempt.bytes(|receipt| receipt.result))))
+        .bind(column(&kept, |kept| kept.and_then(AttemptRow::log_bytes)))
+        .bind(column(&kept, |kept| kept.and_then(AttemptRow::http).map(|http| http.to_string())))
+        .bind(column(&kept, |kept| kept.and_then(AttemptRow::log)))
 }
 
 /// As [`ATTEMPT_COLUMNS`].
-fn bind_attempts<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
-    let tasks: Vec<Uuid> = rows.iter().flat_map(|row| row.attempts.iter().map(|_| row.id)).collect();
-    let attempts: Vec<&AttemptRow> = rows.iter().flat_map(|row| &row.attempts).collect();
+fn bind_attempts<'q>(query: Query<'q>, attempts: &[(Uuid, &'q AttemptRow)]) -> Query<'q> {
+    let (tasks, attempts): (Vec<Uuid>, Vec<&AttemptRow>) = attempts.iter().copied().unzip();
     query
         .bind(tasks)
         .bind(column(&attempts, |attempt| attempt.id))
@@ -180,8 +226,8 @@ pub(super) async fn insert_events(links: &Links, db: &DatabaseConnection, rows: 
     links.execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
 }
 
-fn column<'a, R, T>(rows: &[&'a R], value: impl Fn(&'a R) -> T) -> Vec<T> {
-    rows.iter().map(|row| value(row)).collect()
+fn column<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
+    rows.iter().map(|row| value(*row)).collect()
 }
 
 /// A number that counts attempts, as the column has it.

@@ -3,29 +3,52 @@
 //! SQLite has no arrays: each value is a parameter, and each number of rows another text to prepare. So the rows go in
 //! pieces whose sizes are powers of two, of which there are few; prepared once, they stay so.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use entity::{event_store, task_attempt, task_store};
 use sea_orm::{
     ActiveValue::Set,
-    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sea_query::{Alias, Expr, OnConflict},
 };
 use uuid::Uuid;
 
 use super::{AttemptRow, EventRow, TaskRow, upsert};
 
-/// The most rows of a statement. SQLite takes 32,766 parameters, of which these need 1,024; more rows bring nothing.
+/// The most rows of a statement. SQLite takes 32,766 parameters, of which these need 1,536; more rows bring nothing.
 const STATEMENT_ROWS: usize = 64;
 
 /// Inserts each task, or updates its row if that yields; and its attempts.
 pub(super) async fn upsert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
     let transaction = begin(db).await?;
-    write_tasks(&transaction, rows, &task_conflict()).await?;
-    let attempts = rows.iter().flat_map(|row| row.attempts.iter().map(|attempt| (row.id, attempt)));
-    write_attempts(&transaction, &attempts.collect::<Vec<_>>()).await?;
+    let written = write_tasks(&transaction, rows, &task_conflict()).await?;
+    let others = rows.iter().flat_map(|row| row.other_attempts().iter().map(|attempt| (row.id, attempt)));
+    let mut attempts: Vec<_> = others.collect();
+    if written < rows.len() as u64 {
+        attempts.extend(left_over(&transaction, rows).await?);
+    }
+    write_attempts(&transaction, &attempts).await?;
     transaction.commit().await
+}
+
+/// The attempts that were to be kept in rows which did not yield, each with its task. A stored row that has the very attempt was
+/// written before, when the answer was lost.
+async fn left_over<'r>(
+    transaction: &DatabaseTransaction,
+    rows: &[&'r TaskRow],
+) -> Result<Vec<(Uuid, &'r AttemptRow)>, DbErr> {
+    let kept: Vec<_> = rows.iter().filter_map(|row| Some((row.id, row.kept_attempt()?))).collect();
+    let mut stored = HashMap::with_capacity(kept.len());
+    for piece in pieces(&kept) {
+        let found = task_store::Entity::find()
+            .select_only()
+            .columns([task_store::Column::IdTask, task_store::Column::IdAttempt])
+            .filter(task_store::Column::IdTask.is_in(piece.iter().map(|(task, _)| *task)))
+            .into_tuple::<(Uuid, Option<Uuid>)>();
+        stored.extend(found.all(transaction).await?);
+    }
+    Ok(kept.into_iter().filter(|(task, attempt)| stored.get(task) != Some(&Some(attempt.id))).collect())
 }
 
 /// Inserts each task that has no row yet; says how many.
@@ -114,6 +137,7 @@ fn attempt_conflict() -> OnConflict {
 
 fn task_model(row: &TaskRow) -> task_store::ActiveModel {
     let text = |value: &Option<Arc<str>>| Set(value.as_deref().map(str::to_owned));
+    let kept = row.kept_attempt();
     task_store::ActiveModel {
         id_task: Set(row.id),
         correlation_id: text(&row.correlation_id),
@@ -131,6 +155,14 @@ fn task_model(row: &TaskRow) -> task_store::ActiveModel {
         runtime_id: text(&row.runtime_id),
         started_at: Set(row.started_at),
         finished_at: Set(row.finished_at),
+        id_attempt: Set(kept.map(|attempt| attempt.id)),
+        cpu_us: Set(kept.and_then(AttemptRow::cpu_us)),
+        memory_bytes: Set(kept.and_then(|attempt| attempt.bytes(|receipt| receipt.memory))),
+        payload_bytes: Set(kept.and_then(|attempt| attempt.bytes(|receipt| receipt.payload))),
+        result_bytes: Set(kept.and_then(|attempt| attempt.bytes(|receipt| receipt.result))),
+        log_bytes: Set(kept.and_then(AttemptRow::log_bytes)),
+        http: Set(kept.and_then(AttemptRow::http)),
+        log: Set(kept.and_then(AttemptRow::log).map(str::to_owned)),
     }
 }
 

@@ -175,6 +175,33 @@ impl TaskRow {
         keep(&mut self.started_at, older.started_at);
     }
 
+    /// The attempt that is kept in the row itself: the one that completed the task, if there is nothing else to be told and the
+    /// row says the same of it. Also where the row has to yield; then it goes to `task_attempt` after all.
+    pub(super) fn kept_attempt(&self) -> Option<&AttemptRow> {
+        match self.attempts.as_slice() {
+            [attempt] if self.is_of(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// The attempts that are rows of `task_attempt`.
+    pub(super) fn other_attempts(&self) -> &[AttemptRow] {
+        if self.kept_attempt().is_some() { &[] } else { &self.attempts }
+    }
+
+    /// Whether the attempt completed the task, nobody has told before that it runs, and it can be read from the row as it is.
+    fn is_of(&self, attempt: &AttemptRow) -> bool {
+        self.status == TaskStatus::Completed
+            && attempt.outcome == AttemptOutcome::Completed
+            && !attempt.announced
+            && attempt.failure.is_none()
+            && self.attempt == attempt.attempt
+            && self.runtime_id.as_ref() == Some(&attempt.runtime_id)
+            && self.component_digest == attempt.component_digest
+            && self.started_at == Some(attempt.started_at)
+            && self.finished_at == attempt.finished_at
+    }
+
     /// Roughly what the row weighs in a statement, in bytes.
     pub(super) fn size_bytes(&self) -> usize {
         let texts = [&self.payload, &self.result, &self.error, &self.correlation_id, &self.message_id];

@@ -6,9 +6,25 @@
 pub(super) const KEPT: [&str; 7] =
     ["correlation_id", "producer_app", "task_name", "payload", "message_id", "routing_key", "started_at"];
 
-/// The columns that say where the task stands: a later state sets them. `created_at` is in neither list.
-pub(super) const SET: [&str; 7] =
-    ["status", "result", "error", "attempt", "component_digest", "runtime_id", "finished_at"];
+/// The columns that say where the task stands, and the attempt that is kept there: a later state sets them. `created_at` is in
+/// neither list.
+pub(super) const SET: [&str; 15] = [
+    "status",
+    "result",
+    "error",
+    "attempt",
+    "component_digest",
+    "runtime_id",
+    "finished_at",
+    "id_attempt",
+    "cpu_us",
+    "memory_bytes",
+    "payload_bytes",
+    "result_bytes",
+    "log_bytes",
+    "http",
+    "log",
+];
 
 /// Whether the stored row yields to the one that comes.
 pub(super) const YIELDS: &str = "task_store.status <> 'COMPLETED' AND (\

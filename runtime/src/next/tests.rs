@@ -23,8 +23,8 @@ fn known(status: TaskStatus) -> Known<'static> {
     }
 }
 
-fn attempt(outcome: AttemptOutcome, finished: i64) -> task_attempt::Model {
-    task_attempt::Model {
+fn attempt(outcome: AttemptOutcome, finished: i64) -> attempt::Model {
+    attempt::Model {
         id_task: Uuid::nil(),
         id_attempt: Uuid::nil(),
         attempt: 0,

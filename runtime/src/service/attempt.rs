@@ -86,10 +86,11 @@ impl Service {
         row.started_at = Some(attempt.started_at);
         row.attempts.push(attempt);
         let mut running = self.parts.sandbox.execute(slot, component.program.clone(), self.call(task));
-        let Execution { outcome, receipt } = self.announced(&row, &mut running).await;
+        let (Execution { outcome, receipt }, announced) = self.announced(&row, &mut running).await;
         log_lines(task, &receipt.log);
         let outcome = self.still_cancelled(row.id, outcome).await;
         if let Some(attempt) = row.attempts.last_mut() {
+            attempt.announced = announced;
             match outcome {
                 // Nothing else is known of it.
                 Outcome::Interrupted | Outcome::Cancelled => attempt.log_so_far = Some(running.log()),
@@ -148,14 +149,15 @@ impl Service {
         tokio::time::timeout_at(until, self.parts.sandbox.slot(program, class)).await.ok().flatten()
     }
 
-    /// Waits for the execution; if that takes long, its row says so meanwhile, and what the guest has written.
-    async fn announced(&self, row: &TaskRow, running: &mut Running) -> Execution {
+    /// Waits for the execution; if that takes long, its row says so meanwhile, and what the guest has written. Gives whether that
+    /// is so.
+    async fn announced(&self, row: &TaskRow, running: &mut Running) -> (Execution, bool) {
         let (mut pause, mut told, mut has_row) = (ANNOUNCE_AFTER, None, false);
         loop {
             // The timer is what may be dropped here, and nothing is lost by that; the execution goes on.
             tokio::select! {
                 biased;
-                execution = &mut *running => return execution,
+                execution = &mut *running => return (execution, has_row),
                 () = tokio::time::sleep(pause) => pause = LOOK_AT_LOG,
             }
             let log = running.log();
@@ -188,6 +190,7 @@ fn running_row(row: &TaskRow, log: LogTail, with_payload: bool) -> TaskRow {
         TaskRow { status: TaskStatus::Running, payload: row.payload.clone().filter(|_| with_payload), ..row.clone() };
     if let Some(attempt) = row.attempts.last_mut() {
         attempt.log_so_far = Some(log);
+        attempt.announced = true;
     }
     row
 }

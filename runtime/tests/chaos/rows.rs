@@ -18,7 +18,7 @@ pub(crate) struct Row {
     pub(crate) text: String,
 }
 
-/// A row of `task_attempt`, if there is such a table.
+/// A row of the view `attempt`, if there is one.
 #[derive(Debug, Clone)]
 pub(crate) struct AttemptRow {
     pub(crate) attempt: i32,
@@ -76,12 +76,12 @@ pub(crate) async fn events(database: &DatabaseConnection) -> Result<Vec<Uuid>, D
 
 /// The attempts of each task; `None` where no attempts are kept.
 pub(crate) async fn attempts(database: &DatabaseConnection) -> Result<Option<HashMap<Uuid, Vec<AttemptRow>>>, DbErr> {
-    let known = "SELECT 1 FROM information_schema.tables WHERE table_name = 'task_attempt'";
+    let known = "SELECT 1 FROM information_schema.tables WHERE table_name = 'attempt'";
     if query(database, known).await?.is_empty() {
         return Ok(None);
     }
     let mut attempts: HashMap<Uuid, Vec<AttemptRow>> = HashMap::new();
-    for row in query(database, "SELECT id_task, attempt, outcome FROM task_attempt").await? {
+    for row in query(database, "SELECT id_task, attempt, outcome FROM attempt").await? {
         let attempt = AttemptRow { attempt: row.try_get("", "attempt")?, outcome: row.try_get("", "outcome")? };
         attempts.entry(row.try_get("", "id_task")?).or_default().push(attempt);
     }

@@ -69,7 +69,7 @@ async fn every_attempt_is_kept_with_its_error_and_its_times(test: TestDatabase) 
 async fn an_attempt_that_was_announced_is_one_row(test: TestDatabase) {
     let db = test.connect().await;
     let recorder = Recorder::start(&db);
-    let attempt = begun(0, 1);
+    let attempt = AttemptRow { announced: true, ..begun(0, 1) };
     recorder.record(with(running(1, 0, 1), &attempt)).await.unwrap();
     assert_eq!(db.attempts_of(id(1)).await.unwrap()[0].outcome, AttemptOutcome::Running);
     recorder.record(with(completed(1, 0, 1), &ended(attempt.clone(), None))).await.unwrap();
@@ -96,7 +96,7 @@ async fn attempts_are_kept_where_the_state_has_to_yield(test: TestDatabase) {
 async fn the_end_of_an_attempt_stands(test: TestDatabase) {
     let db = test.connect().await;
     let recorder = Recorder::start(&db);
-    let attempt = begun(0, 1);
+    let attempt = AttemptRow { announced: true, ..begun(0, 1) };
     recorder.record(with(completed(1, 0, 1), &ended(attempt.clone(), None))).await.unwrap();
     recorder.record(with(running(1, 0, 1), &attempt)).await.unwrap();
     assert_eq!(db.attempts_of(id(1)).await.unwrap()[0].outcome, AttemptOutcome::Completed);

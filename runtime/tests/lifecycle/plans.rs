@@ -23,14 +23,29 @@ pub(super) async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
     Number::find_by_statement(statement).one(db).await.unwrap().unwrap().n
 }
 
+/// Statistics would have plans made anew: they come within a minute, and a burst does not wait for that.
+const WITHOUT_STATISTICS: &str = "ALTER TABLE task_store SET (autovacuum_enabled = false)";
+
+/// How many rows a session that is over has read one after the other; `scans`: the least that it has asked for.
+async fn read_in_order(aside: &DatabaseConnection, scans: i64) -> i64 {
+    // What a session has read is told when it ends.
+    let asked = "SELECT seq_scan + coalesce(idx_scan, 0) AS n FROM pg_stat_user_tables WHERE relname = 'task_store'";
+    let told = async {
+        while number(aside, asked).await < scans {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(120), told).await.expect("the session tells what it has read");
+    number(aside, "SELECT seq_tup_read AS n FROM pg_stat_user_tables WHERE relname = 'task_store'").await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_was_made_for_an_empty_table_reads_no_full_one() {
     let mut test = TestDatabase::postgres().await;
     // One that reads: each session has its own plans.
     test.config.max_connections = 4;
     let (db, aside) = (test.connect().await, test.aside().await);
-    // Statistics would have the plan made anew: they come within a minute, and a burst does not wait for that.
-    aside.execute_unprepared("ALTER TABLE task_store SET (autovacuum_enabled = false)").await.unwrap();
+    aside.execute_unprepared(WITHOUT_STATISTICS).await.unwrap();
     let ids: Vec<_> = (0..50).map(id).collect();
     for _ in 0..PLANNED {
         assert!(db.states_of(&ids).await.unwrap().is_empty());
@@ -43,16 +58,28 @@ async fn a_plan_that_was_made_for_an_empty_table_reads_no_full_one() {
     for _ in 0..PLANNED {
         assert!(db.states_of(&ids).await.unwrap().is_empty());
     }
-    // What a session has read is told when it ends.
     db.close().await;
-    let scans = "SELECT seq_scan + coalesce(idx_scan, 0) AS n FROM pg_stat_user_tables WHERE relname = 'task_store'";
-    let told = async {
-        while number(&aside, scans).await < 2 * i64::from(PLANNED) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(Duration::from_secs(120), told).await.expect("the session tells what it has read");
-    let read = "SELECT seq_tup_read AS n FROM pg_stat_user_tables WHERE relname = 'task_store'";
-    let read = number(&aside, read).await;
+    let read = read_in_order(&aside, 2 * i64::from(PLANNED)).await;
     assert!(read < ROWS, "{read} rows were read to find none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_that_are_kept_in_rows_are_found_by_the_keys() {
+    let mut test = TestDatabase::postgres().await;
+    test.config.max_connections = 4;
+    let (db, aside) = (test.connect().await, test.aside().await);
+    aside.execute_unprepared(WITHOUT_STATISTICS).await.unwrap();
+    let fill = format!(
+        "INSERT INTO task_store (id_task, created_at, task_name, status, attempt, runtime_id, started_at, finished_at, \
+         id_attempt) SELECT CAST(lpad(to_hex(n), 32, '0') AS uuid), now() - n * interval '1 s', 'c-' || n % 10, \
+         'COMPLETED', 0, 'r-1', now(), now(), gen_random_uuid() FROM generate_series(1, {ROWS}) AS n"
+    );
+    aside.execute_unprepared(&fill).await.unwrap();
+    for n in 0..PLANNED {
+        assert_eq!(db.attempts_of(id(usize::try_from(n).unwrap())).await.unwrap().len(), 1);
+        assert_eq!(db.usage_of("c-3").await.unwrap().completed, 1_000);
+    }
+    db.close().await;
+    let read = read_in_order(&aside, 2 * i64::from(PLANNED)).await;
+    assert!(read < ROWS, "{read} rows were read to find {PLANNED}, and {PLANNED} times a thousand");
 }

@@ -1,6 +1,6 @@
 //! Reads the attempts of a task.
 
-use entity::task_attempt;
+use entity::attempt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -14,10 +14,10 @@ impl Database {
     ///
     /// # Errors
     /// See [`QueryError`].
-    pub async fn attempts_of(&self, task: Uuid) -> Result<Vec<task_attempt::Model>, QueryError> {
-        let attempts = task_attempt::Entity::find()
-            .filter(task_attempt::Column::IdTask.eq(task))
-            .order_by_desc(task_attempt::Column::IdAttempt)
+    pub async fn attempts_of(&self, task: Uuid) -> Result<Vec<attempt::Model>, QueryError> {
+        let attempts = attempt::Entity::find()
+            .filter(attempt::Column::IdTask.eq(task))
+            .order_by_desc(attempt::Column::IdAttempt)
             .limit(MOST);
         let mut attempts = attempts.all(&self.reader).await?;
         attempts.reverse();

@@ -15,10 +15,16 @@ const TASKS: u64 = 1_000;
 /// The most attempts of them that are read: some have retries, few have many.
 const ATTEMPTS: u64 = 10 * TASKS;
 
-/// The tasks come from the index of names, newest first; the attempts of each from their key.
-const NEWEST: &str = "SELECT a.id_task, a.outcome, a.error_class, a.cpu_us, a.memory_bytes, a.started_at, a.finished_at \
-    FROM (SELECT id_task FROM task_store WHERE task_name = $1 ORDER BY created_at DESC, id_task DESC LIMIT $2) AS newest \
-    JOIN task_attempt AS a ON a.id_task = newest.id_task LIMIT $3";
+/// The tasks come from the index of names, newest first, with the attempts that are kept in their rows; the others from their
+/// key. Not from the view `attempt`: joined with it, Postgres reads all of both tables.
+const NEWEST: &str = "WITH newest AS MATERIALIZED (\
+    SELECT id_task, id_attempt, cpu_us, memory_bytes, started_at, finished_at FROM task_store WHERE task_name = $1 \
+    ORDER BY created_at DESC, id_task DESC LIMIT $2) \
+    SELECT id_task, 'COMPLETED' AS outcome, NULL AS error_class, cpu_us, memory_bytes, started_at, finished_at \
+    FROM newest WHERE id_attempt IS NOT NULL \
+    UNION ALL \
+    SELECT a.id_task, a.outcome, a.error_class, a.cpu_us, a.memory_bytes, a.started_at, a.finished_at \
+    FROM newest JOIN task_attempt AS a ON a.id_task = newest.id_task LIMIT $3";
 
 /// How the attempts at the newest tasks of a component ended, and what they used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
