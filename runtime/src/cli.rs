@@ -2,6 +2,7 @@
 
 mod again;
 mod attempts;
+mod bench;
 mod client;
 mod compile_component;
 mod completions;
@@ -101,6 +102,8 @@ enum Command {
     Config(config::Args),
     /// Check that everything warren needs is reachable and right
     Doctor(doctor::Args),
+    /// Measure how fast it is here: tasks and events a second, latency, memory, processor time
+    Bench(Box<bench::Args>),
     /// Compile the component on stdin, for a runtime that is another process
     #[command(hide = true)]
     CompileComponent(compile_component::Args),
@@ -143,6 +146,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Topology(command) => topology::execute(file, command).await,
         Command::Config(args) => config::execute(file, args),
         Command::Doctor(args) => doctor::execute(file, args).await,
+        Command::Bench(args) => bench::execute(file, args).await,
         Command::CompileComponent(args) => compile_component::execute(args),
         Command::Completions(args) => completions::execute(args),
     }

@@ -9,11 +9,12 @@
 //! - [`sandbox`]: from a component and a payload to an outcome
 //! - [`lifecycle`]: from an outcome to a committed row
 //!
-//! [`api`] and [`cli`] are the doors for people and programs, [`config`] is what can be set. The map with its walks is
+//! [`api`] and [`cli`] are the doors for people and programs, [`config`] is what can be set, [`bench`] measures it all. The map with its walks is
 //! `docs/ARCHITECTURE.md`.
 
 pub mod activity;
 pub mod api;
+pub mod bench;
 pub mod broker;
 mod causes;
 pub mod class;

@@ -9,7 +9,7 @@ use std::{
 };
 
 const PARTS: [&str; 4] = ["broker", "components", "sandbox", "lifecycle"];
-const ABOVE: [&str; 3] = ["service", "api", "cli"];
+const ABOVE: [&str; 4] = ["service", "api", "bench", "cli"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::Context;
 
-use super::{logging, output, settings, signals::Signals, start};
+use super::{
+    logging, output, settings,
+    signals::{self, Signals},
+    start,
+};
 use crate::{
     api::{self, WithoutToken},
     broker::Broker,
@@ -34,6 +38,8 @@ pub(super) struct Args {
     /// Where the SQLite database is kept
     #[arg(long, default_value = ".warren", value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    tied: signals::Tied,
 }
 
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
@@ -46,7 +52,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let loaded = settings::load(file, flags)?;
     let config = loaded.config;
     logging::init(&config.log)?;
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_tied(&args.tied)?;
     start::warn_of_variables(&loaded.unknown_variables);
     let bound = api::bind(config.http.addr).await?;
     let Some(parts) = start::unless_stopped(&mut signals, build(config)).await else { return Ok(ExitCode::SUCCESS) };

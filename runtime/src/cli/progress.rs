@@ -17,3 +17,12 @@ pub(super) fn bar(size: ByteSize) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+/// A bar for so many steps of something that a word or two name.
+pub(super) fn steps(what: &str, steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps).with_message(what.to_owned());
+    match ProgressStyle::with_template("{bar:40} {pos} of {len}, {elapsed}: {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -4,7 +4,13 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::bail;
 
-use super::{logging, migrate, patience::Patience, settings, signals::Signals, start};
+use super::{
+    logging, migrate,
+    patience::Patience,
+    settings,
+    signals::{self, Signals},
+    start,
+};
 use crate::{
     api::{self, Starting, WithoutToken},
     broker::Broker,
@@ -30,6 +36,8 @@ pub(super) struct Args {
     /// Where the components are: a directory, or s3://bucket/prefix, gs://… or az://…
     #[arg(long, value_name = "URL")]
     components: Option<String>,
+    #[command(flatten)]
+    tied: signals::Tied,
 }
 
 pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<ExitCode> {
@@ -40,7 +48,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let loaded = settings::load(file, flags)?;
     let config = loaded.config;
     logging::init(&config.log)?;
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_tied(&args.tied)?;
     if config.broker.url.is_empty() {
         bail!(
             "no broker is configured: set RABBITMQ_URL (amqp://user:password@host:5672), or use `warren dev`, which needs none"
