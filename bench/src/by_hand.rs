@@ -13,13 +13,13 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
     types::FieldTable,
 };
-use sea_orm::sqlx::{self, PgPool, postgres::PgPoolOptions};
+use sea_orm::sqlx::{self, PgPool};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt, process::Command, sync::Semaphore};
 use uuid::Uuid;
 
-use crate::{Places, Result, one, publish};
+use crate::{Places, Result, database, one, publish};
 
 /// Messages that are worked on at once.
 const PREFETCH: u16 = 100;
@@ -53,7 +53,7 @@ struct Request<'a> {
 struct Payload(serde_json::Value);
 
 pub(crate) async fn execute(places: &Places, isolation: Isolation) -> Result<()> {
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&places.database).await?;
+    let pool = database::connect(&places.database, CONNECTIONS).await?;
     sqlx::query(
         "CREATE TABLE IF NOT EXISTS task (id uuid PRIMARY KEY, payload jsonb NOT NULL, status text NOT NULL, result jsonb, \
          started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)",

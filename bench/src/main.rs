@@ -5,6 +5,8 @@
 //! publishes, and writes rows to BENCH_DATABASE_URL, which has to be empty. `bench/run.py` starts them in turns.
 
 mod by_hand;
+mod database;
+mod latency;
 mod one;
 mod publish;
 mod the_loop;
@@ -60,6 +62,8 @@ struct Cli {
 enum Command {
     /// Publish tasks, and return when the broker has them
     Publish(publish::Args),
+    /// Publish tasks at a fixed rate, and measure how long each takes from when it is due to its answer
+    Latency(latency::Args),
     /// Consume, instantiate and execute, upsert rows in batches, ack in groups, and nothing else
     Loop,
     /// One insert, one update and one ack for each message, in native code, with so many at once
@@ -86,6 +90,7 @@ async fn dispatch(cli: &Cli) -> Result<()> {
     let work = async {
         match &cli.command {
             Command::Publish(args) => publish::execute(&cli.places, args).await,
+            Command::Latency(args) => latency::execute(&cli.places, args).await,
             Command::Loop => the_loop::execute(&cli.places).await,
             Command::ByHand => by_hand::execute(&cli.places, by_hand::Isolation::None).await,
             Command::Subprocess => by_hand::execute(&cli.places, by_hand::Isolation::Process).await,

@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 use crate::{Places, Result};
 
+const SMALL: &str = r#"{"n":1,"text":"a task of some eighty bytes, as one of this kind has"}"#;
+
 /// Most tasks that are published and not confirmed.
 const IN_FLIGHT: usize = 512;
 
@@ -38,7 +40,6 @@ pub(crate) struct Args {
 
 pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
     let connection = Arc::new(connect(&places.rabbitmq).await?);
-    topology::apply(&connection, &topology::plan(&TopologySettings::default())).await?;
     let publisher = ConnectionPublisher::new(connection.clone(), &PublisherSettings::default()).await?;
     let payload = payload(args)?;
     stream::iter(0..args.count)
@@ -51,10 +52,17 @@ pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
         .await
 }
 
-/// A connection to RabbitMQ.
+/// A connection to RabbitMQ, on which everything is declared.
 pub(crate) async fn connect(url: &str) -> Result<Connection> {
     let settings = ConnectionSettings { address: url.parse()?, name: "bench".into(), timeout: Duration::from_secs(5) };
-    Ok(connection::connect(&settings).await?)
+    let connection = connection::connect(&settings).await?;
+    topology::apply(&connection, &topology::plan(&TopologySettings::default())).await?;
+    Ok(connection)
+}
+
+/// An object of some eighty bytes.
+pub(crate) fn small_payload() -> JsonText {
+    SMALL.parse().expect("it is JSON")
 }
 
 fn payload(args: &Args) -> Result<JsonText> {
@@ -67,12 +75,13 @@ fn payload(args: &Args) -> Result<JsonText> {
                 "a text of words ".repeat(bytes / 16 + 1).split_at(bytes.saturating_sub(frame.len())).0
             )
         }
-        (None, None) => r#"{"n":1,"text":"a task of some eighty bytes, as one of this kind has"}"#.to_owned(),
+        (None, None) => SMALL.to_owned(),
     };
     Ok(text.parse()?)
 }
 
-fn request(name: &str, payload: JsonText, with_id: bool) -> Result<TaskRequest> {
+/// A task of this component.
+pub(crate) fn request(name: &str, payload: JsonText, with_id: bool) -> Result<TaskRequest> {
     Ok(TaskRequest {
         routing_key: format!("routing.task.run.{name}"),
         task_name: name.parse()?,

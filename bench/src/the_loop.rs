@@ -14,14 +14,14 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
 };
-use sea_orm::sqlx::{self, PgPool, postgres::PgPoolOptions};
+use sea_orm::sqlx::{self, PgPool};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
 use self::sandbox::Sandbox;
-use crate::{Places, Result, publish};
+use crate::{Places, Result, database, publish};
 
 /// What is delivered and not acked. As many as warren holds when it is busy.
 const PREFETCH: u16 = 2000;
@@ -69,7 +69,7 @@ struct Done {
 }
 
 pub(crate) async fn execute(places: &Places) -> Result<()> {
-    let pool = PgPoolOptions::new().max_connections(1).connect(&places.database).await?;
+    let pool = database::connect(&places.database, 1).await?;
     sqlx::query(TABLE).execute(&pool).await?;
     let sandbox = Arc::new(Sandbox::of_component(&places.components.join("echo.wasm"))?);
     let connection = publish::connect(&places.rabbitmq).await?;
@@ -121,7 +121,9 @@ async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: 
             ahead.insert(row.delivery.delivery_tag);
             if let Some(queue) = row.delivery.properties.reply_to().clone() {
                 let result = row.answer.unwrap_or_else(|error| error);
-                let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+                let id = row.delivery.properties.correlation_id().clone().unwrap_or_default();
+                let (options, properties) =
+                    (BasicPublishOptions::default(), BasicProperties::default().with_correlation_id(id));
                 channel.basic_publish("".into(), queue, options, result.as_bytes(), properties).await?;
             }
         }

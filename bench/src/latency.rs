@@ -1,0 +1,101 @@
+//! How long single tasks take at a fixed rate: from when each is due to its answer, which a worker gives after the commit. The
+//! load and its figures are those of `warren bench`, for workers that are not warren.
+
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
+
+use event_driven::publisher::Publication;
+use futures_util::StreamExt;
+use lapin::{
+    Channel, Consumer,
+    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
+use serde_json::json;
+use tokio::{runtime::Handle, task::spawn_blocking, time::timeout_at};
+use tokio_util::sync::CancellationToken;
+use warren::bench::{Arrivals, Timetable, keep};
+
+use crate::{Places, Result, publish};
+
+/// The first tasks find caches cold.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Between the moment that all is ready and the first task.
+const LEAD: Duration = Duration::from_millis(50);
+
+/// How long answers are waited for, after the last task was due.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Tasks a second
+    #[arg(long)]
+    rate: NonZeroU32,
+    /// For so long
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+}
+
+/// Prints one JSON object.
+pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
+    let timetable = Timetable::new(args.rate, WARM_UP, Duration::try_from_secs_f64(args.seconds)?);
+    // Two connections: RabbitMQ may hold up the one that publishes.
+    let (publishing, answering) =
+        (publish::connect(&places.rabbitmq).await?, publish::connect(&places.rabbitmq).await?);
+    let (channel, answers) = (publishing.create_channel().await?, answering.create_channel().await?);
+    let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let queue = answers.queue_declare("".into(), own, FieldTable::default()).await?.name().clone();
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let consumer = answers.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?;
+    let begin = Instant::now() + LEAD;
+    let until = begin + timetable.end() + PATIENCE;
+    let send = sender(channel, queue.to_string());
+    let pace = spawn_blocking(move || keep(&timetable, begin, &CancellationToken::new(), send));
+    let arrivals = arrive(consumer, Arrivals::new(timetable, begin), until).await;
+    let kept = pace.await?;
+    let spread = arrivals.spread(until);
+    let micros = |time: Option<Duration>| time.or(spread.longest()).map(|time| time.as_micros());
+    let told = json!({
+        "rate": args.rate,
+        "sent": timetable.measured(),
+        "answered": arrivals.measured(),
+        "late": kept.late,
+        "p50_us": micros(spread.per_mille(500)),
+        "p99_us": micros(spread.per_mille(990)),
+        "p999_us": micros(spread.per_mille(999)),
+    });
+    println!("{told}");
+    Ok(())
+}
+
+/// Publishes the task of a number, and waits for nothing.
+fn sender(channel: Channel, reply_to: String) -> impl FnMut(u64) -> bool + Send + 'static {
+    let handle = Handle::current();
+    move |n| {
+        let published = publish::request("echo", publish::small_payload(), true).and_then(|mut request| {
+            request.reply_to = Some(reply_to.parse()?);
+            request.correlation_id = n.to_string().parse()?;
+            let Publication { exchange, routing_key, properties, body, .. } = Publication::of_task(&request);
+            let options = BasicPublishOptions::default();
+            let key = routing_key.as_str().into();
+            handle.block_on(channel.basic_publish(exchange.as_str().into(), key, options, &body, properties))?;
+            Ok(())
+        });
+        published.inspect_err(|error| eprintln!("{error}")).is_ok()
+    }
+}
+
+/// Until all are there or the time is over.
+async fn arrive(mut answers: Consumer, mut arrivals: Arrivals, until: Instant) -> Arrivals {
+    while !arrivals.is_complete()
+        && let Ok(Some(Ok(answer))) = timeout_at(until.into(), answers.next()).await
+    {
+        if let Some(n) = answer.properties.correlation_id().as_ref().and_then(|id| id.as_str().parse().ok()) {
+            arrivals.record(n, Instant::now());
+        }
+    }
+    arrivals
+}
