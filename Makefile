@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-sandbox bench-events
+.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-here bench-sandbox bench-events
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -34,7 +34,10 @@ build: ## Build the binary into $(TARGET_DIR)/debug/warren
 fmt: ## Format the code
 	cargo fmt
 
-bench: ## Measure: seconds for 20,000 tasks on RabbitMQ and PostgreSQL, latency of one at a time
+bench: ## Measure warren beside Celery, dramatiq, taskiq and consumers by hand, and draw docs/bench/*.svg (20 minutes)
+	@scripts/bench_peers.sh --output $(TARGET_DIR)/bench.json --plots docs/bench
+
+bench-here: ## Measure warren alone with `warren bench`: rate, latency, events, memory, processor time
 	@scripts/bench.sh
 
 bench-sandbox: ## Measure what limits and receipts cost a task, and what endless guests cost their neighbours

@@ -11,7 +11,7 @@ step() { printf '\n== %s\n' "$*"; }
 step "Building the components and warren (the first time this takes some minutes)"
 tasks-wasm/build.sh
 # as `make test` does, with an example beside it: another selection would have other features, and compile 500 crates once more
-cargo build --quiet --locked --workspace --all-features --bin warren --example burn_down
+cargo build --quiet --locked --workspace --all-features --bin warren --example soak
 target_dir=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 warren=$target_dir/debug/warren
 folder=$(mktemp -d "$target_dir/demo.XXXXXX")

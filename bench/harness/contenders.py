@@ -37,13 +37,13 @@ def peer(name: str, what: str, tasks: int, file: str, rows: str | None = None) -
 WARREN = "warren"
 
 CONTENDERS = (
-    ours(WARREN, "warren run: a component, a row a task", 40000, "{release}/warren run", STORED),
-    ours("loop", "consume, run the component, batched upsert, group ack", 40000, "{release}/bench loop", STORED),
+    ours(WARREN, "warren run: a component, a row a task", 100000, "{release}/warren run", STORED),
+    ours("loop", "consume, run the component, batched upsert, group ack", 100000, "{release}/bench loop", STORED),
     ours("by-hand", "Rust, an insert, an update and an ack a message", 10000, "{release}/bench by-hand", BY_HAND),
     ours("subprocess", "a process a task", 500, "{release}/bench subprocess", BY_HAND, answers=False),
     peer("celery-results", "Celery, results in Postgres", 4000, "celery_peer.py", BY_CELERY),
     peer("celery", "Celery, no results", 10000, "celery_peer.py"),
-    peer("dramatiq", "dramatiq, no results", 40000, "dramatiq_peer.py"),
+    peer("dramatiq", "dramatiq, no results", 100000, "dramatiq_peer.py"),
     peer("taskiq", "taskiq, no results", 20000, "taskiq_peer.py"),
 )
 
