@@ -1,6 +1,6 @@
 """The contenders, an entry each: what it is, how it is started, and by what its finished tasks are counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PEERS = Path(__file__).parent.parent / "peers"
@@ -29,6 +29,10 @@ def ours(name: str, what: str, tasks: int, work: str, rows: str, answers: bool =
     return Contender(name, what, tasks, ("{release}/bench", "publish"), tuple(work.split()), rows, answers)
 
 
+def without_ids(name: str, what: str, like: Contender) -> Contender:
+    return replace(like, name=name, what=what, publish=(*like.publish, "--without-ids"), answers=False)
+
+
 def peer(name: str, what: str, tasks: int, file: str, rows: str | None = None) -> Contender:
     script = ("{python}", "{peers}/" + file)
     return Contender(name, what, tasks, (*script, "publish"), (*script, "work"), rows)
@@ -36,8 +40,11 @@ def peer(name: str, what: str, tasks: int, file: str, rows: str | None = None) -
 
 WARREN = "warren"
 
+THIS = ours(WARREN, "warren run: a component, a row a task", 100000, "{release}/warren run", STORED)
+
 CONTENDERS = (
-    ours(WARREN, "warren run: a component, a row a task", 100000, "{release}/warren run", STORED),
+    THIS,
+    without_ids("warren-no-ids", "the same, tasks without a message id", THIS),
     ours("loop", "consume, run the component, batched upsert, group ack", 100000, "{release}/bench loop", STORED),
     ours("by-hand", "Rust, an insert, an update and an ack a message", 10000, "{release}/bench by-hand", BY_HAND),
     ours("subprocess", "a process a task", 500, "{release}/bench subprocess", BY_HAND, answers=False),

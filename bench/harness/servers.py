@@ -1,6 +1,6 @@
 """RabbitMQ and PostgreSQL: a virtual host and a database for each measurement, dropped after it whatever happens."""
 
-import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -58,7 +58,7 @@ class Servers:
     @contextmanager
     def place(self) -> Iterator[Place]:
         self.places += 1
-        name = f"warren_bench_{os.getpid()}_{self.places}"
+        name = f"warren_bench_{secrets.token_hex(4)}_{self.places}"
         try:
             rabbitmqctl("add_vhost", name)
             rabbitmqctl("set_permissions", "--vhost", name, self.user, ".*", ".*", ".*")

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use self::sandbox::Sandbox;
 use crate::{Places, Result, database, publish};
 
-/// What is delivered and not acked. As many as warren holds when it is busy.
+/// What is delivered and not acked: more made it no faster.
 const PREFETCH: u16 = 2000;
 
 /// Most deliveries that are executed one after the other, as one unit for the scheduler.

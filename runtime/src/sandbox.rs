@@ -30,10 +30,7 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 use bytes::Bytes;
 use event_driven::{message::JsonText, names::Priority};
 use humantime::format_duration;
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc::UnboundedSender, watch},
-};
+use tokio::sync::{mpsc::UnboundedSender, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -141,12 +138,6 @@ impl Sandbox {
         Program::new(&self.linker, component, Arc::new(Terms::new(manifest, places)?))
     }
 
-    /// The threads on which guests begin. What is done there for a task, before and after its execution, is done without
-    /// handing it from thread to thread; it waits while guests compute, for some milliseconds each.
-    pub fn threads(&self) -> &Handle {
-        self.executor.first()
-    }
-
     /// Waits for a place to execute `program` in, for a task of this class. `None` once the sandbox was interrupted. Cancel-safe.
     pub async fn slot(&self, program: &Program, class: Priority) -> Option<Slot> {
         // In this order, so that a component with all its places taken keeps none from the others.
@@ -155,8 +146,7 @@ impl Sandbox {
         Some(Slot { of_component, of_all })
     }
 
-    /// Executes `program` in `slot`, which is one of its own. Never panics, and takes no longer than the timeout. On one of
-    /// the [threads](Self::threads) of guests it begins at once, and has mostly ended when this returns.
+    /// Executes `program` in `slot`, which is one of its own. Never panics, and takes no longer than the timeout.
     pub fn execute(&self, slot: Slot, program: Arc<Program>, call: Call) -> Running {
         let log = GuestLog::new(program.manifest().limits.log);
         self.spawn(slot, program, call, log)
@@ -179,7 +169,7 @@ impl Sandbox {
         let (interrupted, task, mut cancelled) =
             (self.interrupted.clone(), call.info.task_id, self.cancelled.subscribe());
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
-        let execution = self.executor.run(async move {
+        let execution = self.executor.spawn(async move {
             // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,
             // which is what a timeout and an interruption are. `biased`, so that a guest that ends in its first poll
             // (most do) never touches the shared token.
@@ -195,7 +185,7 @@ impl Sandbox {
             drop(slot);
             execution
         });
-        Running::new(execution, log)
+        Running { execution, log }
     }
 
     /// Interrupts the guests of these tasks, and each that begins later and does not end at once; their outcome is

@@ -80,8 +80,7 @@ fn sign_of_life(config: &DatabaseConfig) -> Duration {
     given_up::SIGN_OF_LIFE.min(config.connect_timeout / 2)
 }
 
-/// Each connection sends at once, and one that has been idle is asked whether it is alive before it is used,
-/// and not for ever.
+/// Each connection sends at once, and is asked whether it is alive before it is used, and not for ever.
 fn postgres_pool(config: &DatabaseConfig, connections: u32, port: u16) -> PgPoolOptions {
     let patience = sign_of_life(config);
     PgPoolOptions::new()
@@ -94,13 +93,8 @@ fn postgres_pool(config: &DatabaseConfig, connections: u32, port: u16) -> PgPool
                 Ok(())
             })
         })
-        .before_acquire(move |connection, known| {
-            Box::pin(async move {
-                if known.idle_for < given_up::TRUSTED_IDLE {
-                    return Ok(true);
-                }
-                given_up::ping(connection, patience).await.map(|()| true)
-            })
+        .before_acquire(move |connection, _| {
+            Box::pin(async move { given_up::ping(connection, patience).await.map(|()| true) })
         })
 }
 

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 /// A connection that was used within this time is not asked whether it is alive before it is used again: who writes tries
 /// again anyway.
-pub(super) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// How long a connection may take at most to say that it is alive: far longer than any way to a server.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);

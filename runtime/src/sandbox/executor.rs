@@ -5,17 +5,12 @@
 //! [`FIRST_SLICE`]; those threads have a lower priority, so the system lets a guest that has just come, and the service,
 //! go before one that computes for long. Most guests end in their first slice and never move. Source: the multilevel feedback
 //! queue, with two levels, and the system's scheduler between them.
-//!
-//! What is done for a task before and after its execution may be done on the first set, too: then it is executed where it is,
-//! and neither its request nor its outcome is handed to another thread, which costs more than a short guest does.
 
 use std::{
-    cell::Cell,
     future::Future,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -41,21 +36,6 @@ const LONG_NICENESS: i32 = 10;
 /// by their limits of processor time.
 const BLOCKING_THREADS: usize = 16;
 
-thread_local! {
-    /// Whether this thread is of the first set of an executor.
-    static IS_FIRST: Cell<bool> = const { Cell::new(false) };
-}
-
-/// An execution that was begun.
-pub(super) enum Begun<T> {
-    /// It has ended where it was begun.
-    Ended(T),
-    /// It goes on, on the executor's threads.
-    GoesOn(JoinHandle<Result<T, JoinError>>),
-    /// It has panicked.
-    Panicked,
-}
-
 /// An executor for guests; its threads end when it is dropped.
 pub(super) struct Executor {
     first: Threads,
@@ -65,7 +45,7 @@ pub(super) struct Executor {
 impl Executor {
     /// Starts two sets of `threads` threads, at least one.
     pub(super) fn new(threads: usize) -> Result<Self, io::Error> {
-        let first = Threads::start("guest", threads, || IS_FIRST.set(true))?;
+        let first = Threads::start("guest", threads, || {})?;
         let long = Threads::start("guest-long", threads, || {
             // Elsewhere than on Linux it would be that of the whole process. Without it those that compute have the same share
             // as the others.
@@ -77,40 +57,14 @@ impl Executor {
         Ok(Self { first, long })
     }
 
-    /// The first set.
-    pub(super) fn first(&self) -> &Handle {
-        &self.first.handle
-    }
-
-    /// Runs a future on these threads. If this is one of the first set, it begins here and now, and most have ended then.
-    pub(super) fn run<F>(&self, future: F) -> Begun<F::Output>
+    /// Runs a future on these threads.
+    pub(super) fn spawn<F>(&self, future: F) -> JoinHandle<Result<F::Output, JoinError>>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let (begun, mut future) = (Instant::now(), Box::pin(future));
-        if !IS_FIRST.get() {
-            return Begun::GoesOn(self.spawn(future, Duration::ZERO));
-        }
-        // Nobody has to be woken: what goes on is polled once more as soon as it is spawned.
-        let mut context = Context::from_waker(Waker::noop());
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
-            Ok(Poll::Ready(output)) => Begun::Ended(output),
-            Ok(Poll::Pending) => Begun::GoesOn(self.spawn(future, begun.elapsed())),
-            Err(_) => Begun::Panicked,
-        }
-    }
-
-    /// `held`: for how long it has held a thread of the first set already.
-    fn spawn<F>(&self, future: Pin<Box<F>>, held: Duration) -> JoinHandle<Result<F::Output, JoinError>>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        let long = self.long.handle.clone();
-        if held >= FIRST_SLICE {
-            return long.spawn(async move { Ok(future.await) });
-        }
+        let (long, future) = (self.long.handle.clone(), Box::pin(future));
         self.first.handle.spawn(async move {
-            match (Slice { future: Some(future), held, left: Instant::now() }).await {
+            match (Slice { future: Some(future), held: Duration::ZERO, left: Instant::now() }).await {
                 Ended::Here(output) => Ok(output),
                 Ended::Slice(rest) => long.spawn(rest).await,
             }
@@ -190,8 +144,6 @@ impl<F: Future> Future for Slice<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn compute(time: Duration) {
@@ -206,49 +158,17 @@ mod tests {
     #[tokio::test]
     async fn one_that_has_just_come_is_on_the_first_threads_and_one_that_computes_goes_on_elsewhere() {
         let executor = Executor::new(1).unwrap();
-        let short = executor.spawn(Box::pin(async { thread() }), Duration::ZERO);
+        let short = executor.spawn(async { thread() });
         assert_eq!(short.await.unwrap().unwrap(), "guest");
-        let long = executor.spawn(
-            Box::pin(async {
-                // What it waits for saves up nothing.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                let began = thread();
-                compute(2 * FIRST_SLICE);
-                tokio::task::yield_now().await;
-                (began, thread())
-            }),
-            Duration::ZERO,
-        );
-        assert_eq!(long.await.unwrap().unwrap(), ("guest".into(), "guest-long".into()));
-    }
-
-    #[tokio::test]
-    async fn what_is_begun_on_the_first_threads_ends_there_or_goes_on() {
-        let executor = Arc::new(Executor::new(1).unwrap());
-        let inside = executor.clone();
-        let run = executor.first().spawn(async move {
-            let Begun::Ended(short) = inside.run(async { thread() }) else { panic!("it waits for nothing") };
-            let Begun::GoesOn(waiting) = inside.run(async {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                thread()
-            }) else {
-                panic!("it waits")
-            };
-            let Begun::GoesOn(long) = inside.run(async {
-                compute(2 * FIRST_SLICE);
-                tokio::task::yield_now().await;
-                thread()
-            }) else {
-                panic!("it yields")
-            };
-            assert!(matches!(inside.run(async { panic!("as the host does that has a fault") }), Begun::<()>::Panicked));
-            (short, waiting.await.unwrap().unwrap(), long.await.unwrap().unwrap())
+        let long = executor.spawn(async {
+            // What it waits for saves up nothing.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let began = thread();
+            compute(2 * FIRST_SLICE);
+            tokio::task::yield_now().await;
+            (began, thread())
         });
-        assert_eq!(run.await.unwrap(), ("guest".into(), "guest".into(), "guest-long".into()));
-        let Begun::GoesOn(elsewhere) = executor.run(async { thread() }) else {
-            panic!("it is not begun on this thread")
-        };
-        assert_eq!(elsewhere.await.unwrap().unwrap(), "guest");
+        assert_eq!(long.await.unwrap().unwrap(), ("guest".into(), "guest-long".into()));
     }
 
     #[tokio::test]

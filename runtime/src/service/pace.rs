@@ -125,9 +125,7 @@ impl Service {
         for class in Priority::ALL {
             let tasks = self.parts.broker.consume_from(Queue::of_tasks(class), prefetch(*first.get(class)));
             prefetches.extend(tasks.prefetch().map(|prefetch| (class, prefetch)));
-            // Where guests begin: a task whose guest is short is never handed to another thread.
-            let threads = self.parts.sandbox.threads();
-            self.deliveries.spawn_on(self.clone().consume(tasks, Self::process_task), threads);
+            self.deliveries.spawn(self.clone().consume(tasks, Self::process_task));
         }
         if !prefetches.is_empty() {
             self.background.spawn(Self::keep_pace(Arc::downgrade(self), prefetches));

@@ -16,7 +16,7 @@ use event_driven::{
 use tokio::time::timeout;
 use url::Url;
 
-use self::inside::{delete, is_marked, lock, mark, unmark};
+use self::inside::{delete, exchange_of, is_marked, lock, mark, unmark};
 use super::{super::BenchError, DEFAULT_VHOST, is_this_machine};
 use crate::{
     broker::{Depth, Depths},
@@ -71,6 +71,14 @@ impl Vhost {
     pub(super) async fn enter(&mut self) -> Result<(), BenchError> {
         let connection = connect(&self.settings).await.map_err(|error| self.explained(error))?;
         let is_marked = answered("looking at the virtual host", &connection, is_marked(&connection)).await?;
+        if !is_marked {
+            let found =
+                answered("looking at the virtual host", &connection, exchange_of(&connection, &self.plan)).await?;
+            if let Some(exchange) = found {
+                let found = format!("it has the exchange {exchange}, by which services may publish and subscribe");
+                return Err(BenchError::VhostInUse { name: self.settings.address.vhost().to_owned(), found });
+            }
+        }
         let queues: Vec<_> = self.queues().collect();
         let found = Depths::connect(&self.settings).await?.read(&queues).await?;
         if let Some(found) = in_use(&found, is_marked) {

@@ -26,6 +26,24 @@ pub(super) async fn is_marked(connection: &Connection) -> Result<bool, BenchErro
     }
 }
 
+/// An exchange of the plan that is there.
+pub(super) async fn exchange_of(connection: &Connection, plan: &[Declaration]) -> Result<Option<String>, BenchError> {
+    let failed = BenchError::broker("the virtual host can't be looked at");
+    for declaration in plan {
+        let Declaration::Exchange(exchange) = declaration else { continue };
+        // A look at what is not there closes its channel.
+        let channel = connection.create_channel().await.map_err(&failed)?;
+        let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let name = exchange.name.as_str();
+        match channel.exchange_declare(name.into(), ExchangeKind::Topic, passive, FieldTable::default()).await {
+            Ok(()) => return Ok(Some(name.to_owned())),
+            Err(error) if is_missing(&error) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(None)
+}
+
 /// What is made from now on is a measurement's.
 pub(super) async fn mark(connection: &Connection) -> Result<(), BenchError> {
     let failed = BenchError::broker("the virtual host can't be marked");
