@@ -35,7 +35,7 @@ class Tools:
 
     def environment(self, contender: Contender, place: Place, done_file: Path) -> dict[str, str]:
         components = str(self.target / "components")
-        if contender.name == WARREN:
+        if contender.name.startswith(WARREN):
             at = {"RABBITMQ_URL": place.rabbitmq_url, "DATABASE_URL": place.database_url}
             own = {"WARREN_COMPONENTS_URL": components, "WARREN_HTTP_ADDR": "127.0.0.1:0"}
             return environment(**at, **own, BENCH_RABBITMQ_URL=place.rabbitmq_url)
