@@ -1,8 +1,12 @@
 //! What `warren bench` does not measure, and what it says then.
 
+use event_driven::{
+    connection::{ConnectionSettings, connect},
+    topology::{State, TopologySettings, apply, check, exchanges},
+};
 use serde_json::json;
 
-use crate::{assert_nothing_is_left, bench, bench_dev, queues, run, schemas, stack::Stack};
+use crate::{assert_nothing_is_left, bench, bench_dev, process::PATIENCE, queues, run, schemas, stack::Stack};
 
 /// Few, so that one that is measured by mistake is over soon.
 pub(crate) const FEW: [&str; 4] = ["--only", "burn-down", "--tasks", "10"];
@@ -32,6 +36,20 @@ async fn a_virtual_host_with_queues_of_a_warren_is_left_as_it_is() {
     assert_refused(&mut bench(&stack, &FEW), &refused("it has the queue "));
     assert_eq!(queues(&stack).await, before);
     assert_eq!((before.is_empty(), schemas(&stack).await), (false, 0));
+}
+
+/// Services publish and subscribe by it, whether or not a warren is there, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_host_with_an_exchange_of_services_is_left_as_it_is() {
+    let stack = Stack::new().await;
+    let name = "test".to_owned();
+    let settings = ConnectionSettings { address: stack.vhost.address(), name, timeout: PATIENCE };
+    let connection = connect(&settings).await.unwrap();
+    let event_exchange = &exchanges(&TopologySettings::default())[..1];
+    apply(&connection, event_exchange).await.unwrap();
+    assert_refused(&mut bench(&stack, &FEW), &["is in use: it has the exchange ", "name another with --vhost"]);
+    let found = check(&connection, event_exchange).await.unwrap();
+    assert!(matches!(found[0].state, State::Right), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

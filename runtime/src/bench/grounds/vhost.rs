@@ -71,6 +71,11 @@ impl Vhost {
     pub(super) async fn enter(&mut self) -> Result<(), BenchError> {
         let connection = connect(&self.settings).await.map_err(|error| self.explained(error))?;
         let is_marked = answered("looking at the virtual host", &connection, is_marked(&connection)).await?;
+        let queues: Vec<_> = self.queues().collect();
+        let found = Depths::connect(&self.settings).await?.read(&queues).await?;
+        if let Some(found) = in_use(&found, is_marked) {
+            return Err(BenchError::VhostInUse { name: self.settings.address.vhost().to_owned(), found });
+        }
         if !is_marked {
             let found =
                 answered("looking at the virtual host", &connection, exchange_of(&connection, &self.plan)).await?;
@@ -78,11 +83,6 @@ impl Vhost {
                 let found = format!("it has the exchange {exchange}, by which services may publish and subscribe");
                 return Err(BenchError::VhostInUse { name: self.settings.address.vhost().to_owned(), found });
             }
-        }
-        let queues: Vec<_> = self.queues().collect();
-        let found = Depths::connect(&self.settings).await?.read(&queues).await?;
-        if let Some(found) = in_use(&found, is_marked) {
-            return Err(BenchError::VhostInUse { name: self.settings.address.vhost().to_owned(), found });
         }
         let connection = self.connection.insert(connection);
         let locked = answered("locking the virtual host", connection, lock(connection)).await;
