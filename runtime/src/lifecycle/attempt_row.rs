@@ -7,7 +7,6 @@ use entity::AttemptOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::id::new_id;
 use crate::{
     outcome::Failure,
     receipt::{HttpReceipt, LogTail, Receipt},
@@ -46,7 +45,7 @@ impl AttemptRow {
     /// An attempt that begins.
     pub fn begun(attempt: u32, runtime_id: Arc<str>, started_at: DateTime<Utc>) -> Self {
         Self {
-            id: new_id(),
+            id: Uuid::now_v7(),
             attempt,
             runtime_id,
             component_digest: None,

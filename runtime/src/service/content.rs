@@ -2,6 +2,7 @@
 
 use event_driven::{message::TaskRequest, names::Attempt};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     Service,
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     broker::Delivery,
-    lifecycle::{QueryError, TakeOver, Taken, new_id},
+    lifecycle::{QueryError, TakeOver, Taken},
 };
 
 impl Service {
@@ -37,7 +38,7 @@ impl Service {
                 }
             }
         }
-        let claim = self.in_flight.claim(new_id()).await;
+        let claim = self.in_flight.claim(Uuid::now_v7()).await;
         Identity::Task(Known { claim, state: None, taken_over: false, waited: parked.is_some(), asked })
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    lifecycle::{AttemptOutcome, AttemptRow, EventRow, TaskRow, TaskStatus, new_id},
+    lifecycle::{AttemptOutcome, AttemptRow, EventRow, TaskRow, TaskStatus},
     outcome::Failure,
     retry::Verdict,
 };
@@ -60,7 +60,7 @@ pub(super) fn malformed(
     let id = match (&partial.producer_app, &partial.message_id) {
         // Apart from the task of that id, which may be a good one; the same each time, so that it is recorded once.
         (Some(producer), Some(message)) => Uuid::new_v5(&id_of_message(producer, message), b"malformed"),
-        _ => new_id(),
+        _ => Uuid::now_v7(),
     };
     let mut row = TaskRow::new(id, now);
     row.correlation_id = partial.correlation_id.as_ref().map(ShortText::shared);
@@ -114,7 +114,7 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
 pub(super) fn event(message: &EventMessage, now: DateTime<Utc>) -> EventRow {
     let id = match &message.message_id {
         Some(id) => id_of_message(&message.producer_app, id),
-        None => new_id(),
+        None => Uuid::now_v7(),
     };
     EventRow {
         id,
