@@ -15,10 +15,6 @@ use std::{error::Error, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
-/// The same as warren's: it is no advantage of either.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// wasmtime's errors are no `std::error::Error`, and become one only in a box.
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 

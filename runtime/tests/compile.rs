@@ -81,9 +81,9 @@ async fn one_that_takes_the_compiler_more_memory_than_it_may_is_given_up() {
 
 #[tokio::test]
 async fn one_that_does_not_even_fit_into_the_memory_of_its_compiler_is_given_up() {
-    // The compiler itself comes up with that; beside it, what is read has no room, however its memory grows.
+    // The compiler itself comes up with that; what is read needs twice its length, in steps.
     let memory = ByteSize::mib(100);
-    let error = refused(CompileLimits { memory, ..limits() }, component(&[custom(96 << 20)])).await;
+    let error = refused(CompileLimits { memory, ..limits() }, component(&[custom(48 << 20)])).await;
     assert!(matches!(error, CompileError::Memory(limit) if limit == memory), "{error:?}");
     assert!(!error.may_pass());
 }
