@@ -9,7 +9,7 @@
 //! - [`sandbox`]: from a component and a payload to an outcome
 //! - [`lifecycle`]: from an outcome to a committed row
 //!
-//! [`api`] and [`cli`] are the doors for people and programs, [`config`] is what can be set, [`bench`] measures it all. The map with its walks is
+//! [`api`] and [`cli`] are the doors for people and programs, [`config`] is what can be set, [`mod@bench`] measures it all. The map with its walks is
 //! `docs/ARCHITECTURE.md`.
 
 pub mod activity;
