@@ -32,7 +32,7 @@ their own (SQLite: a file in a new folder), and both are removed at the end. Rab
   rabbitmqctl add_vhost warren-bench
   rabbitmqctl set_permissions --vhost warren-bench guest '.*' '.*' '.*'
 
-Without RABBITMQ_URL, or with --dev, it measures `warren dev`, which needs no server.
+Without RABBITMQ_URL, or with --dev, it measures `warren dev`, which needs no server. What each figure means is in docs/bench.md.
 
 Examples:
   warren bench
