@@ -13,13 +13,11 @@ target_dir=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"ta
 . scripts/services.sh
 find_services
 vhost=warren_bench_$$
-user=$(sed -nE 's#^amqps?://([^:@/]+)(:[^@/]*)?@.*#\1#p' <<<"$RABBITMQ_URL")
 cleanup() {
   rabbitmqctl -q delete_vhost "$vhost" 2>/dev/null || true
   stop_services
 }
 trap cleanup EXIT
-rabbitmqctl -q add_vhost "$vhost"
-rabbitmqctl -q set_permissions --vhost "$vhost" "${user:-guest}" '.*' '.*' '.*'
+add_vhost "$vhost"
 export WARREN_COMPONENTS_URL=${WARREN_COMPONENTS_URL:-$target_dir/components}
 "$target_dir/release/warren" bench --vhost "$vhost" "$@"

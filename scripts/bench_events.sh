@@ -13,14 +13,12 @@ examples=$target_dir/release/examples
 
 on_a_virtual_host() {
   find_rabbitmq
-  local vhost=events_bench_$$ server user
+  local vhost=events_bench_$$ server
   # without the virtual host that the URL may name
   server=$(sed -E 's#^(amqps?://[^/]*).*#\1#' <<<"$RABBITMQ_URL")
-  user=$(sed -nE 's#^amqps?://([^:@/]+)(:[^@/]*)?@.*#\1#p' <<<"$RABBITMQ_URL")
   # shellcheck disable=SC2064
   trap "rabbitmqctl -q delete_vhost $vhost || true; stop_services" EXIT
-  rabbitmqctl -q add_vhost "$vhost"
-  rabbitmqctl -q set_permissions --vhost "$vhost" "${user:-guest}" '.*' '.*' '.*'
+  add_vhost "$vhost"
   RABBITMQ_URL="$server/$vhost" "$@"
 }
 

@@ -21,8 +21,7 @@ cleanup() {
 find_services
 server=$DATABASE_URL
 trap cleanup EXIT
-rabbitmqctl -q add_vhost "$name"
-rabbitmqctl -q set_permissions --vhost "$name" guest '.*' '.*' '.*'
+add_vhost "$name"
 psql -q "$server" -c "CREATE DATABASE $name"
 export RABBITMQ_URL="${RABBITMQ_URL%/}/$name" DATABASE_URL="${server%/*}/$name"
 "$target_dir/release/examples/$example" "$@"

@@ -139,6 +139,14 @@ start_postgres() {
   wait_for "$postgres_port" PostgreSQL
 }
 
+# Makes a virtual host for the user of RABBITMQ_URL: `add_vhost NAME`.
+add_vhost() {
+  local user
+  user=$(sed -nE 's#^amqps?://([^:@/]+)(:[^@/]*)?@.*#\1#p' <<<"$RABBITMQ_URL")
+  rabbitmqctl -q add_vhost "$1"
+  rabbitmqctl -q set_permissions --vhost "$1" "${user:-guest}" '.*' '.*' '.*'
+}
+
 find_services() {
   mkdir -p "$services_dir"
   find_rabbitmq && find_postgres

@@ -3,23 +3,24 @@
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
+#[path = "../../runtime/examples/support/execute.rs"]
+mod execute;
+
 use std::{hint::black_box, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use event_driven::{
-    client::AckWindow,
-    message::{Start, TaskRequest},
-    names::{Attempt, Priority},
-};
+use event_driven::{client::AckWindow, message::TaskRequest};
+use execute::execute;
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 use warren::{
+    bench::Workload,
     components::{Compiler, Place},
     config::Config,
     lifecycle::{AttemptOutcome, AttemptRow, Database, DatabaseConfig, Recorder, TaskRow, TaskStatus},
-    sandbox::{Call, EngineSettings, Program, Sandbox, TaskInfo},
+    sandbox::{EngineSettings, Program, Sandbox},
 };
 
 const PAYLOAD: &str = r#"{"n":1,"text":"a task of some eighty bytes, as one of this kind has"}"#;
@@ -29,21 +30,14 @@ const GROUP: u16 = 500;
 
 /// What is asked for, as a publisher writes it and as it is read.
 fn envelope(criterion: &mut Criterion) {
-    let request = TaskRequest {
-        routing_key: "routing.task.run.echo".to_owned(),
+    let workload = Workload {
         task_name: "echo".parse().expect("it is a name"),
         payload: PAYLOAD.parse().expect("it is JSON"),
-        producer_app: "bench".parse().expect("it is short"),
-        correlation_id: Uuid::now_v7().to_string().parse().expect("it is short"),
-        message_id: Some(Uuid::now_v7().to_string().parse().expect("it is short")),
-        reply_to: None,
-        attempt: Attempt::FIRST,
-        start: Start::AtOnce,
-        priority: Priority::Normal,
-        unique_for: None,
-        traceparent: None,
-        tracestate: None,
+        with_ids: true,
+        routing_key: None,
     };
+    let correlation_id = Uuid::now_v7().to_string().parse().expect("it is short");
+    let request = TaskRequest { correlation_id, ..workload.task(0, None) };
     let message = request.encode();
     criterion.bench_function("envelope: decode", |bencher| {
         bencher.iter(|| {
@@ -60,7 +54,7 @@ fn execution(criterion: &mut Criterion) {
     let sandbox = Sandbox::new(&settings).expect("there is address space");
     let program = Arc::new(runtime.block_on(echo(&sandbox)));
     criterion.bench_function("sandbox: instantiate and execute", |bencher| {
-        bencher.iter(|| runtime.block_on(execute(&sandbox, &program)));
+        bencher.iter(|| runtime.block_on(execute(&sandbox, program.clone(), PAYLOAD)).expect("it is executed"));
     });
 }
 
@@ -72,18 +66,6 @@ async fn echo(sandbox: &Sandbox) -> Program {
     let compiler = Compiler::new(sandbox.engine().clone(), Place::InProcess, None);
     let (_, component) = compiler.compile(bytes.into()).await.expect("it compiles");
     sandbox.prepare(&component, Config::default().to_bounds().without_manifest()).expect("it is a task")
-}
-
-async fn execute(sandbox: &Sandbox, program: &Arc<Program>) {
-    let info = TaskInfo {
-        task_id: Uuid::nil(),
-        task_name: "echo".into(),
-        attempt: 0,
-        correlation_id: "c".into(),
-        producer_app: "p".into(),
-    };
-    let slot = sandbox.slot(program, Priority::Normal).await.expect("there is a place");
-    sandbox.execute(slot, program.clone(), Call { info, payload: PAYLOAD.to_owned() }).await;
 }
 
 /// Tasks that are told to run and then to be over: each is one row, many are one statement.

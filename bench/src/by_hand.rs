@@ -7,19 +7,16 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use lapin::{
-    BasicProperties, Channel,
-    message::Delivery,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
-    types::FieldTable,
-};
+use lapin::{Channel, message::Delivery, options::BasicAckOptions};
 use sea_orm::sqlx::{self, PgPool};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt, process::Command, sync::Semaphore};
 use uuid::Uuid;
 
-use crate::{Places, Result, database, one, publish};
+use crate::{
+    Places, Result, database, one,
+    worker::{self, Worker},
+};
 
 /// Messages that are worked on at once.
 const PREFETCH: u16 = 100;
@@ -42,12 +39,6 @@ enum Work {
     Processes { binary: PathBuf, code: PathBuf, places: Semaphore },
 }
 
-#[derive(Debug, Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    payload: &'a RawValue,
-}
-
 /// What the task is about, as far as it looks.
 #[derive(Debug, Serialize, Deserialize)]
 struct Payload(serde_json::Value);
@@ -61,13 +52,9 @@ pub(crate) async fn execute(places: &Places, isolation: Isolation) -> Result<()>
     .execute(&pool)
     .await?;
     let work = Arc::new(work(&places.components, isolation)?);
-    let connection = publish::connect(&places.rabbitmq).await?;
-    let channel = connection.create_channel().await?;
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    let options = BasicConsumeOptions::default();
-    let mut deliveries = channel.basic_consume("tasks".into(), "".into(), options, FieldTable::default()).await?;
-    while let Some(delivery) = deliveries.next().await {
-        let (delivery, pool, channel, work) = (delivery?, pool.clone(), channel.clone(), work.clone());
+    let mut worker = Worker::start(places, PREFETCH).await?;
+    while let Some(delivery) = worker.deliveries.next().await {
+        let (delivery, pool, channel, work) = (delivery?, pool.clone(), worker.channel.clone(), work.clone());
         tokio::spawn(async move {
             if let Err(error) = handle(delivery, &pool, &channel, &work).await {
                 eprintln!("{error}");
@@ -88,8 +75,7 @@ fn work(components: &Path, isolation: Isolation) -> Result<Work> {
 }
 
 async fn handle(delivery: Delivery, pool: &PgPool, channel: &Channel, work: &Work) -> Result<()> {
-    let request: Request<'_> = serde_json::from_slice(&delivery.data)?;
-    let payload = request.payload.get();
+    let payload = worker::payload(&delivery)?;
     let id = Uuid::now_v7();
     sqlx::query("INSERT INTO task (id, payload, status) VALUES ($1, $2::jsonb, 'RUNNING')")
         .bind(id)
@@ -102,12 +88,7 @@ async fn handle(delivery: Delivery, pool: &PgPool, channel: &Channel, work: &Wor
         .bind(&result)
         .execute(pool)
         .await?;
-    if let Some(queue) = delivery.properties.reply_to() {
-        let properties = BasicProperties::default()
-            .with_correlation_id(delivery.properties.correlation_id().clone().unwrap_or_default());
-        let options = BasicPublishOptions::default();
-        channel.basic_publish("".into(), queue.clone(), options, result.as_bytes(), properties).await?;
-    }
+    worker::answer(channel, &delivery, &result).await?;
     delivery.acker.ack(BasicAckOptions::default()).await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use event_driven::publisher::Publication;
+use event_driven::{message::ShortText, publisher::Publication};
 use futures_util::StreamExt;
 use lapin::{
     Channel, Consumer,
@@ -16,7 +16,7 @@ use lapin::{
 use serde_json::json;
 use tokio::{runtime::Handle, task::spawn_blocking, time::timeout_at};
 use tokio_util::sync::CancellationToken;
-use warren::bench::{Arrivals, Timetable, keep};
+use warren::bench::{Arrivals, Timetable, Workload, keep};
 
 use crate::{Places, Result, publish};
 
@@ -55,7 +55,7 @@ pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
     let consumer = answers.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?;
     let begin = Instant::now() + LEAD;
     let until = begin + timetable.end() + PATIENCE;
-    let send = sender(channel, queue.to_string());
+    let send = sender(channel, publish::workload(true)?, queue.as_str().parse()?);
     let pace = spawn_blocking(move || keep(&timetable, begin, &CancellationToken::new(), send));
     let arrivals = arrive(consumer, Arrivals::new(timetable, begin), until).await;
     let kept = pace.await?;
@@ -75,18 +75,14 @@ pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
 }
 
 /// Publishes the task of a number, and waits for nothing.
-fn sender(channel: Channel, reply_to: String) -> impl FnMut(u64) -> bool + Send + 'static {
+fn sender(channel: Channel, workload: Workload, reply_to: ShortText) -> impl FnMut(u64) -> bool + Send + 'static {
     let handle = Handle::current();
     move |n| {
-        let published = publish::request("echo", publish::small_payload(), true).and_then(|mut request| {
-            request.reply_to = Some(reply_to.parse()?);
-            request.correlation_id = n.to_string().parse()?;
-            let Publication { exchange, routing_key, properties, body, .. } = Publication::of_task(&request);
-            let options = BasicPublishOptions::default();
-            let key = routing_key.as_str().into();
-            handle.block_on(channel.basic_publish(exchange.as_str().into(), key, options, &body, properties))?;
-            Ok(())
-        });
+        let Publication { exchange, routing_key, properties, body, .. } =
+            Publication::of_task(&workload.task(n, Some(&reply_to)));
+        let (options, key) = (BasicPublishOptions::default(), routing_key.as_str().into());
+        let published =
+            handle.block_on(channel.basic_publish(exchange.as_str().into(), key, options, &body, properties));
         published.inspect_err(|error| eprintln!("{error}")).is_ok()
     }
 }

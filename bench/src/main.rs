@@ -10,6 +10,7 @@ mod latency;
 mod one;
 mod publish;
 mod the_loop;
+mod worker;
 
 use std::{error::Error, path::PathBuf};
 

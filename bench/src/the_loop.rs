@@ -8,20 +8,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use lapin::{
-    BasicProperties, Channel,
-    message::Delivery,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
-    types::{FieldTable, ShortString},
-};
+use lapin::{Channel, message::Delivery, options::BasicAckOptions, types::ShortString};
 use sea_orm::sqlx::{self, PgPool};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
 use self::sandbox::Sandbox;
-use crate::{Places, Result, database, publish};
+use crate::{
+    Places, Result, database,
+    worker::{self, Worker},
+};
 
 /// What is delivered and not acked: more made it no faster.
 const PREFETCH: u16 = 2000;
@@ -52,12 +48,6 @@ const UPSERT: &str = "INSERT INTO task_store (id_task, correlation_id, producer_
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 const RUNTIME: &str = "00000000-0000-0000-0000-000000000000";
 
-#[derive(Debug, Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    payload: &'a RawValue,
-}
-
 /// A task that was executed.
 struct Done {
     delivery: Delivery,
@@ -72,14 +62,10 @@ pub(crate) async fn execute(places: &Places) -> Result<()> {
     let pool = database::connect(&places.database, 1).await?;
     sqlx::query(TABLE).execute(&pool).await?;
     let sandbox = Arc::new(Sandbox::of_component(&places.components.join("echo.wasm"))?);
-    let connection = publish::connect(&places.rabbitmq).await?;
-    let channel = connection.create_channel().await?;
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    let options = BasicConsumeOptions::default();
-    let deliveries = channel.basic_consume("tasks".into(), "".into(), options, FieldTable::default()).await?;
+    let worker = Worker::start(places, PREFETCH).await?;
     let (done, recording) = unbounded_channel();
-    tokio::spawn(consume(deliveries, sandbox, done));
-    record(recording, &pool, &channel).await
+    tokio::spawn(consume(worker.deliveries.clone(), sandbox, done));
+    record(recording, &pool, &worker.channel).await
 }
 
 async fn consume(deliveries: lapin::Consumer, sandbox: Arc<Sandbox>, done: UnboundedSender<Done>) {
@@ -99,8 +85,7 @@ async fn consume(deliveries: lapin::Consumer, sandbox: Arc<Sandbox>, done: Unbou
 
 async fn execute_one(sandbox: &Sandbox, delivery: lapin::Result<Delivery>) -> Result<Done> {
     let (delivery, created_at) = (delivery?, Utc::now());
-    let request: Request<'_> = serde_json::from_slice(&delivery.data)?;
-    let payload = request.payload.get().to_owned();
+    let payload = worker::payload(&delivery)?.to_owned();
     let id = delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     Ok(Done {
         id: id.unwrap_or_else(Uuid::now_v7),
@@ -119,13 +104,7 @@ async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: 
         upsert(pool, &rows).await?;
         for row in rows.drain(..) {
             ahead.insert(row.delivery.delivery_tag);
-            if let Some(queue) = row.delivery.properties.reply_to().clone() {
-                let result = row.answer.unwrap_or_else(|error| error);
-                let id = row.delivery.properties.correlation_id().clone().unwrap_or_default();
-                let (options, properties) =
-                    (BasicPublishOptions::default(), BasicProperties::default().with_correlation_id(id));
-                channel.basic_publish("".into(), queue, options, result.as_bytes(), properties).await?;
-            }
+            worker::answer(channel, &row.delivery, &row.answer.unwrap_or_else(|error| error)).await?;
         }
         let before = acked;
         while ahead.remove(&(acked + 1)) {

@@ -92,7 +92,7 @@ impl Depths {
     }
 }
 
-/// Whether RabbitMQ says that a queue is not there.
+/// Whether RabbitMQ says that what it was asked for, a queue or an exchange, is not there.
 pub(crate) fn is_missing(error: &lapin::Error) -> bool {
     matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
 }

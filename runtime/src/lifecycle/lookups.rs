@@ -24,7 +24,7 @@ const QUESTION_IDS: usize = 1_000;
 /// A question of so many ids is a sign that more are on their way.
 const MANY_IDS: usize = 4;
 
-/// For how long they are waited for then. It takes a hundredth of the time that a second's tasks are held for at that rate.
+/// For how long they are waited for then: about as long as a question takes.
 const GATHER: Duration = Duration::from_millis(1);
 
 /// How often a question is asked before its callers are told that the database is away.

@@ -2,7 +2,7 @@
 //!
 //! sqlx 0.9.0 leaves Nagle's algorithm on (<https://github.com/transact-rs/sqlx/issues/4335>, mended there for the version that
 //! follows). A statement of more than one TLS record, or of more than the socket takes at once, then waits 40 ms for the
-//! server's delayed acknowledgement: a flush of 1,000 rows takes 48 ms in place of 8 (`docs/performance.md`). The driver hands
+//! server's delayed acknowledgement: a flush of 1,000 rows takes 48 ms in place of 10 (`docs/performance.md`). The driver hands
 //! out no socket, so they are found among the open files of this process.
 
 use std::{

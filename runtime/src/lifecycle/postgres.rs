@@ -18,8 +18,11 @@ use super::{
     upsert,
 };
 
-/// In the order of the arguments.
-const TASK_COLUMNS: [(&str, &str); 24] = [
+/// A column and its type.
+type Column = (&'static str, &'static str);
+
+/// In the order of the arguments; then [`RECEIPT_COLUMNS`] of the attempt that is kept in the row.
+const TASK_COLUMNS: [Column; 17] = [
     ("id_task", "uuid"),
     ("correlation_id", "text"),
     ("producer_app", "text"),
@@ -37,17 +40,10 @@ const TASK_COLUMNS: [(&str, &str); 24] = [
     ("started_at", "timestamptz"),
     ("finished_at", "timestamptz"),
     ("id_attempt", "uuid"),
-    ("cpu_us", "int8"),
-    ("memory_bytes", "int8"),
-    ("payload_bytes", "int8"),
-    ("result_bytes", "int8"),
-    ("log_bytes", "int8"),
-    ("http", "text"),
-    ("log", "text"),
 ];
 
 /// In the order of the arguments.
-const EVENT_COLUMNS: [(&str, &str); 8] = [
+const EVENT_COLUMNS: [Column; 8] = [
     ("id_event_store", "uuid"),
     ("correlation_id", "text"),
     ("producer_app", "text"),
@@ -58,8 +54,8 @@ const EVENT_COLUMNS: [(&str, &str); 8] = [
     ("message_id", "text"),
 ];
 
-/// In the order of the arguments; where tasks are written as well, after theirs.
-const ATTEMPT_COLUMNS: [(&str, &str); 17] = [
+/// In the order of the arguments; where tasks are written as well, after theirs. Then [`RECEIPT_COLUMNS`].
+const ATTEMPT_COLUMNS: [Column; 10] = [
     ("id_task", "uuid"),
     ("id_attempt", "uuid"),
     ("attempt", "int4"),
@@ -70,6 +66,10 @@ const ATTEMPT_COLUMNS: [(&str, &str); 17] = [
     ("outcome", "text"),
     ("error_class", "text"),
     ("error", "text"),
+];
+
+/// In the order of the arguments.
+const RECEIPT_COLUMNS: [Column; 7] = [
     ("cpu_us", "int8"),
     ("memory_bytes", "int8"),
     ("payload_bytes", "int8"),
@@ -84,10 +84,10 @@ const JSON: [&str; 4] = ["headers", "http", "payload", "result"];
 
 static UPSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
     let kept = upsert::KEPT.map(|column| format!("{column} = {}", upsert::kept(column)));
-    let set = upsert::SET.map(|column| format!("{column} = excluded.{column}"));
+    let columns = with_receipt(&TASK_COLUMNS);
     let (insert, kept, set, yields) =
-        (insert("task_store", &TASK_COLUMNS, 1), kept.join(", "), set.join(", "), upsert::YIELDS);
-    let attempts = upsert_attempts(TASK_COLUMNS.len() + 1, "");
+        (insert("task_store", &columns, 1), kept.join(", "), set(&upsert::SET), upsert::YIELDS);
+    let attempts = upsert_attempts(columns.len() + 1, "");
     format!("WITH attempts AS ({attempts}) {insert} ON CONFLICT (id_task) DO UPDATE SET {kept}, {set} WHERE {yields}")
 });
 
@@ -100,20 +100,30 @@ static UPSERT_LEFT_OVER: LazyLock<String> = LazyLock::new(|| {
 
 /// The arrays are the arguments from number `first` on.
 fn upsert_attempts(first: usize, which: &str) -> String {
-    let insert = insert("task_attempt", &ATTEMPT_COLUMNS, first) + which;
-    let set = upsert::ATTEMPT_SET.map(|column| format!("{column} = excluded.{column}"));
-    let (set, yields) = (set.join(", "), upsert::ATTEMPT_YIELDS);
+    let insert = insert("task_attempt", &with_receipt(&ATTEMPT_COLUMNS), first) + which;
+    let (set, yields) = (set(&upsert::ATTEMPT_SET), upsert::ATTEMPT_YIELDS);
     format!("{insert} ON CONFLICT (id_task, id_attempt) DO UPDATE SET {set} WHERE {yields}")
 }
 
-static INSERT_TASKS: LazyLock<String> =
-    LazyLock::new(|| format!("{} ON CONFLICT (id_task) DO NOTHING", insert("task_store", &TASK_COLUMNS, 1)));
+fn with_receipt(columns: &[Column]) -> Vec<Column> {
+    [columns, &RECEIPT_COLUMNS].concat()
+}
+
+/// What a row that yields becomes: these columns and those of the receipt.
+fn set(columns: &[&str]) -> String {
+    let columns = columns.iter().chain(&upsert::RECEIPT);
+    columns.map(|column| format!("{column} = excluded.{column}")).collect::<Vec<_>>().join(", ")
+}
+
+static INSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
+    format!("{} ON CONFLICT (id_task) DO NOTHING", insert("task_store", &with_receipt(&TASK_COLUMNS), 1))
+});
 
 static INSERT_EVENTS: LazyLock<String> =
     LazyLock::new(|| format!("{} ON CONFLICT (id_event_store) DO NOTHING", insert("event_store", &EVENT_COLUMNS, 1)));
 
 /// `INSERT INTO … SELECT … FROM unnest(…)`, whose arrays are the arguments from number `first` on.
-fn insert(table: &str, columns: &[(&str, &str)], first: usize) -> String {
+fn insert(table: &str, columns: &[Column], first: usize) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = names
         .iter()
@@ -159,10 +169,10 @@ pub(super) async fn insert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> 
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
-/// As [`TASK_COLUMNS`].
+/// As [`TASK_COLUMNS`] and [`RECEIPT_COLUMNS`].
 fn bind_tasks<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
-    let kept: Vec<Option<&AttemptRow>> = rows.iter().map(|row| row.kept_attempt()).collect();
-    query
+    let kept = column(rows, TaskRow::kept_attempt);
+    let query = query
         .bind(column(rows, |row| row.id))
         .bind(texts(rows, |row| &row.correlation_id))
         .bind(texts(rows, |row| &row.producer_app))
@@ -179,20 +189,26 @@ fn bind_tasks<'q>(query: Query<'q>, rows: &[&'q TaskRow]) -> Query<'q> {
         .bind(texts(rows, |row| &row.runtime_id))
         .bind(column(rows, |row| row.started_at))
         .bind(column(rows, |row| row.finished_at))
-        .bind(column(&kept, |kept| kept.map(|attempt| attempt.id)))
-        .bind(column(&kept, |kept| kept.and_then(AttemptRow::cpu_us)))
-        .bind(column(&kept, |kept| kept.and_then(|attempt| attempt.bytes(|receipt| receipt.memory))))
-        .bind(column(&kept, |kept| kept.and_then(|attempt| attempt.bytes(|receipt| receipt.payload))))
-        .bind(column(&kept, |kept| kept.and_then(|attempt| attempt.bytes(|receipt| receipt.result))))
-        .bind(column(&kept, |kept| kept.and_then(AttemptRow::log_bytes)))
-        .bind(column(&kept, |kept| kept.and_then(AttemptRow::http).map(|http| http.to_string())))
-        .bind(column(&kept, |kept| kept.and_then(AttemptRow::log)))
+        .bind(column(&kept, |kept| kept.map(|attempt| attempt.id)));
+    bind_receipts(query, &kept)
 }
 
-/// As [`ATTEMPT_COLUMNS`].
+/// As [`RECEIPT_COLUMNS`]: NULL where there is no attempt.
+fn bind_receipts<'q>(query: Query<'q>, attempts: &[Option<&'q AttemptRow>]) -> Query<'q> {
+    query
+        .bind(column(attempts, |attempt| attempt?.cpu_us()))
+        .bind(column(attempts, |attempt| attempt?.bytes(|receipt| receipt.memory)))
+        .bind(column(attempts, |attempt| attempt?.bytes(|receipt| receipt.payload)))
+        .bind(column(attempts, |attempt| attempt?.bytes(|receipt| receipt.result)))
+        .bind(column(attempts, |attempt| attempt?.log_bytes()))
+        .bind(column(attempts, |attempt| Some(attempt?.http()?.to_string())))
+        .bind(column(attempts, |attempt| attempt?.log()))
+}
+
+/// As [`ATTEMPT_COLUMNS`] and [`RECEIPT_COLUMNS`].
 fn bind_attempts<'q>(query: Query<'q>, attempts: &[(Uuid, &'q AttemptRow)]) -> Query<'q> {
     let (tasks, attempts): (Vec<Uuid>, Vec<&AttemptRow>) = attempts.iter().copied().unzip();
-    query
+    let query = query
         .bind(tasks)
         .bind(column(&attempts, |attempt| attempt.id))
         .bind(column(&attempts, |attempt| number(attempt.attempt)))
@@ -202,14 +218,8 @@ fn bind_attempts<'q>(query: Query<'q>, attempts: &[(Uuid, &'q AttemptRow)]) -> Q
         .bind(column(&attempts, |attempt| attempt.finished_at))
         .bind(column(&attempts, |attempt| attempt.outcome.as_str()))
         .bind(column(&attempts, |attempt| attempt.error_class()))
-        .bind(column(&attempts, |attempt| attempt.error()))
-        .bind(column(&attempts, |attempt| attempt.cpu_us()))
-        .bind(column(&attempts, |attempt| attempt.bytes(|receipt| receipt.memory)))
-        .bind(column(&attempts, |attempt| attempt.bytes(|receipt| receipt.payload)))
-        .bind(column(&attempts, |attempt| attempt.bytes(|receipt| receipt.result)))
-        .bind(column(&attempts, |attempt| attempt.log_bytes()))
-        .bind(column(&attempts, |attempt| attempt.http().map(|http| http.to_string())))
-        .bind(column(&attempts, |attempt| attempt.log()))
+        .bind(column(&attempts, |attempt| attempt.error()));
+    bind_receipts(query, &column(&attempts, Some))
 }
 
 /// Inserts each event that has no row yet.

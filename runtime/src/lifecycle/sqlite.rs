@@ -121,7 +121,7 @@ fn task_conflict() -> OnConflict {
     for column in upsert::KEPT {
         conflict.value(Alias::new(column), Expr::cust(upsert::kept(column)));
     }
-    for column in upsert::SET {
+    for column in upsert::SET.into_iter().chain(upsert::RECEIPT) {
         conflict.update_column(Alias::new(column));
     }
     conflict.action_and_where(Expr::cust(upsert::YIELDS)).to_owned()
@@ -129,7 +129,7 @@ fn task_conflict() -> OnConflict {
 
 fn attempt_conflict() -> OnConflict {
     let mut conflict = OnConflict::columns([task_attempt::Column::IdTask, task_attempt::Column::IdAttempt]);
-    for column in upsert::ATTEMPT_SET {
+    for column in upsert::ATTEMPT_SET.into_iter().chain(upsert::RECEIPT) {
         conflict.update_column(Alias::new(column));
     }
     conflict.action_and_where(Expr::cust(upsert::ATTEMPT_YIELDS)).to_owned()

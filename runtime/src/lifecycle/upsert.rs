@@ -6,25 +6,14 @@
 pub(super) const KEPT: [&str; 7] =
     ["correlation_id", "producer_app", "task_name", "payload", "message_id", "routing_key", "started_at"];
 
-/// The columns that say where the task stands, and the attempt that is kept there: a later state sets them. `created_at` is in
-/// neither list.
-pub(super) const SET: [&str; 15] = [
-    "status",
-    "result",
-    "error",
-    "attempt",
-    "component_digest",
-    "runtime_id",
-    "finished_at",
-    "id_attempt",
-    "cpu_us",
-    "memory_bytes",
-    "payload_bytes",
-    "result_bytes",
-    "log_bytes",
-    "http",
-    "log",
-];
+/// The columns that say where the task stands, and which attempt is kept there: a later state sets them, with [`RECEIPT`].
+/// `created_at` is in neither list.
+pub(super) const SET: [&str; 8] =
+    ["status", "result", "error", "attempt", "component_digest", "runtime_id", "finished_at", "id_attempt"];
+
+/// The columns that say what an attempt used and wrote, in both tables.
+pub(super) const RECEIPT: [&str; 7] =
+    ["cpu_us", "memory_bytes", "payload_bytes", "result_bytes", "log_bytes", "http", "log"];
 
 /// Whether the stored row yields to the one that comes.
 pub(super) const YIELDS: &str = "task_store.status <> 'COMPLETED' AND (\
@@ -40,22 +29,9 @@ pub(super) fn kept(column: &str) -> String {
     format!("coalesce(excluded.{column}, task_store.{column})")
 }
 
-/// The columns of `task_attempt` that a later state of the same attempt sets.
-pub(super) const ATTEMPT_SET: [&str; 13] = [
-    "component_digest",
-    "started_at",
-    "finished_at",
-    "outcome",
-    "error_class",
-    "error",
-    "cpu_us",
-    "memory_bytes",
-    "payload_bytes",
-    "result_bytes",
-    "log_bytes",
-    "http",
-    "log",
-];
+/// The columns of `task_attempt` that a later state of the same attempt sets, with [`RECEIPT`].
+pub(super) const ATTEMPT_SET: [&str; 6] =
+    ["component_digest", "started_at", "finished_at", "outcome", "error_class", "error"];
 
 /// Whether the stored attempt yields to the one that comes: its end is told once, also after it was given up for lost.
 pub(super) const ATTEMPT_YIELDS: &str = "task_attempt.outcome IN ('RUNNING', 'LOST')";
