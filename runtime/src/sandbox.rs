@@ -6,6 +6,7 @@
 //! of their own, so that none delays another one or the service.
 
 mod bindings;
+mod brief;
 mod context;
 mod disk;
 mod engine;
@@ -66,7 +67,7 @@ const CALL_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
 pub struct Sandbox {
     engine: wasmtime::Engine,
     linker: wasmtime::component::Linker<Guest>,
-    executor: Executor,
+    executor: Arc<Executor>,
     /// A place is an instance slot of the pooling allocator; it moves with the execution.
     slots: Slots,
     scratches: Arc<Scratches>,
@@ -110,7 +111,7 @@ impl Sandbox {
         let linker = program::linker(&engine)?;
         Ok(Self {
             linker,
-            executor: Executor::new(settings.threads)?,
+            executor: Arc::new(Executor::new(settings.threads)?),
             slots: Slots::new(settings.concurrency),
             scratches: Arc::default(),
             interrupted: CancellationToken::new(),
@@ -169,7 +170,8 @@ impl Sandbox {
         let (interrupted, task, mut cancelled) =
             (self.interrupted.clone(), call.info.task_id, self.cancelled.subscribe());
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
-        let execution = self.executor.spawn(async move {
+        let brevity = program.brevity().clone();
+        let execution = Box::pin(async move {
             // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,
             // which is what a timeout and an interruption are. `biased`, so that a guest that ends in its first poll
             // (most do) never touches the shared token.
@@ -185,7 +187,7 @@ impl Sandbox {
             drop(slot);
             execution
         });
-        Running { execution, log }
+        Running::new(execution, log, self.executor.clone(), brevity)
     }
 
     /// Interrupts the guests of these tasks, and each that begins later and does not end at once; their outcome is
@@ -233,6 +235,7 @@ async fn run(program: &Program, call: Call, shared: Shared) -> Execution {
             exceeded("timeout", "ran for", &format_duration(begun.elapsed()), &format_duration(limits.timeout)),
         ),
     };
+    program.brevity().ended_after(running.used());
     let log = shared.log.tail();
     let receipt = Receipt {
         cpu: running.used(),

@@ -118,7 +118,7 @@ impl Session {
                     self.ack(acks).await?;
                 }
                 next = self.subscriptions.next(), if self.waiting.is_none() => match next? {
-                    Next::Delivery(from, delivery) => self.delivered(from, delivery),
+                    Next::Delivery(from, delivery) => self.deliver(from, delivery),
                     Next::Prefetch(prefetch) => self.window.set_prefetch(prefetch),
                     Next::Lost(reason) => return Ok(Some(End::Lost(reason.to_owned()))),
                 },
@@ -161,6 +161,16 @@ impl Session {
         Ok(())
     }
 
+    /// Hands a delivery out, or keeps it until there is room.
+    fn deliver(&mut self, from: ConsumerId, delivery: Delivery) {
+        self.delivered(from, delivery);
+        if let Ok(room) = self.out.try_reserve()
+            && let Some(delivery) = self.waiting.take()
+        {
+            room.send(delivery);
+        }
+    }
+
     fn delivered(&mut self, from: ConsumerId, delivery: Delivery) {
         let number = delivery.delivery_tag;
         self.window.delivered(number);
@@ -182,6 +192,8 @@ impl Session {
     /// Takes all settlements that are there, then acks.
     async fn settle(&mut self, first: Settled) -> Result<(), lapin::Error> {
         self.record(first).await?;
+        // What is committed together is settled by many tasks, which are to run just now: their acks become one.
+        tokio::task::yield_now().await;
         while let Ok(settled) = self.settled.try_recv() {
             self.record(settled).await?;
         }

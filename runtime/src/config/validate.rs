@@ -122,9 +122,9 @@ impl Problems {
 
     fn of_database(&mut self, database: &Database) {
         self.require(
-            database.max_connections >= 4,
+            database.max_connections >= 5,
             format!(
-                "database.max_connections is {}, it takes at least 4: two write, one gives signs of life, one reads",
+                "database.max_connections is {}, it takes at least 5: two write, one looks tasks up, one gives signs of life, one reads",
                 database.max_connections
             ),
         );

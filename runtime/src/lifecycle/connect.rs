@@ -18,8 +18,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{ConnectError, DatabaseConfig, given_up, no_delay};
 use crate::masked_url::masked;
 
-/// One connection for tasks, one for events: the two background writers never wait for each other.
-const POSTGRES_WRITERS: u32 = 2;
+/// Connections that are kept by who sends one statement after the other: one for tasks, one for events, one for look-ups. They
+/// never wait for each other.
+const POSTGRES_KEPT: u32 = 3;
 
 /// How often to try again while another process switches a new SQLite file to WAL, which SQLite itself does not wait for.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -51,10 +52,10 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectEr
     let name = options.get_database().unwrap_or(options.get_username()).to_owned();
     let options = answering(config, options, &name).await?;
 
-    let readers = config.max_connections.saturating_sub(POSTGRES_WRITERS + 1).max(1);
-    // The recorder takes its connections out of the pool for good.
+    let readers = config.max_connections.saturating_sub(POSTGRES_KEPT + 1).max(1);
+    // Those that are kept are taken out of the pool for good.
     let port = options.get_port();
-    let writer = postgres_pool(config, POSTGRES_WRITERS, port).connect_lazy_with(options.clone());
+    let writer = postgres_pool(config, POSTGRES_KEPT, port).connect_lazy_with(options.clone());
     let pulse = pulse_pool(config, port).connect_lazy_with(options.clone());
     let patience = sign_of_life(config);
     let reader = postgres_pool(config, readers, port)

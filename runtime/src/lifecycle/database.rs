@@ -19,8 +19,8 @@ pub struct DatabaseConfig {
     /// `postgres://user:password@host:5432/name`, `sqlite:///absolute/path`, `sqlite://relative/path`, or
     /// `sqlite::memory:` for a database that lives and dies with its [`Database`].
     pub url: String,
-    /// The most connections to keep, at least 4: two write, one gives signs of life, the others read. SQLite: one writes,
-    /// whatever the number.
+    /// The most connections to keep, at least 5: two write, one looks tasks up, one gives signs of life, the others read.
+    /// SQLite: one writes, whatever the number.
     pub max_connections: u32,
     /// How long to wait for a connection, at the start and later. Longer than that is an error.
     pub connect_timeout: Duration,
@@ -84,7 +84,7 @@ pub struct Database {
     pub(super) backend: Backend,
     /// The recorder's. Apart from the readers', so that no list of tasks, however slow, can hold back a commit.
     pub(super) writer: DatabaseConnection,
-    /// The connections that the recorder keeps, on Postgres.
+    /// The connections that the recorder and the look-ups keep, on Postgres.
     pub(super) links: Arc<Links>,
     pub(super) reader: DatabaseConnection,
     /// This runtime's signs of life: no list of tasks, however slow, may make it look dead.

@@ -3,8 +3,8 @@
 //! The driver keeps such a connection until its server has answered, because it goes back to the pool only in step with
 //! its server; and it asks each one that comes back for a sign of life, without a limit. Of a server that is gone without a
 //! word no answer comes, and TCP hopes for a quarter of an hour: for so long the pool would count the connection, make no
-//! other in its place, and nothing could be written over a link that works again. So the recorder's connections
-//! ([`Links`]) do not go back to the pool, who writes otherwise lets go of its connection at once, and of a reader's an
+//! other in its place, and nothing could be written over a link that works again. So the connections of the recorder
+//! and of the look-ups ([`Links`]) do not go back to the pool, who writes otherwise lets go of its connection at once, and of a reader's an
 //! answer is waited for briefly.
 
 use std::{
@@ -16,7 +16,7 @@ use std::{
 use sea_orm::sqlx::{
     self, Connection, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgArguments, PgQueryResult},
+    postgres::{PgArguments, PgQueryResult, PgRow},
     query::Query,
 };
 use tokio::time::timeout;
@@ -28,7 +28,7 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long a connection may take at most to say that it is alive: far longer than any way to a server.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// The connections of who writes one statement after the other: kept from one to the next, at most as many as were in use
+/// The connections of who sends one statement after the other: kept from one to the next, at most as many as were in use
 /// at once.
 #[derive(Debug, Default)]
 pub(super) struct Links(Mutex<Vec<Link>>);
@@ -47,16 +47,36 @@ impl Links {
         pool: &PgPool,
         statement: Query<'_, Postgres, PgArguments>,
     ) -> Result<PgQueryResult, sqlx::Error> {
-        let mut connection = match self.alive().await {
-            Some(connection) => connection,
-            None => pool.acquire().await?.detach(),
-        };
+        let mut connection = self.take(pool).await?;
         let answer = statement.execute(&mut connection).await;
-        // What the server itself said came over a link that works.
+        self.put_back(connection, &answer);
+        answer
+    }
+
+    /// The same for a statement that gives rows.
+    pub(super) async fn fetch_all(
+        &self,
+        pool: &PgPool,
+        statement: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut connection = self.take(pool).await?;
+        let answer = statement.fetch_all(&mut connection).await;
+        self.put_back(connection, &answer);
+        answer
+    }
+
+    async fn take(&self, pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+        match self.alive().await {
+            Some(connection) => Ok(connection),
+            None => Ok(pool.acquire().await?.detach()),
+        }
+    }
+
+    /// What the server itself said came over a link that works.
+    fn put_back<T>(&self, connection: PgConnection, answer: &Result<T, sqlx::Error>) {
         if matches!(answer, Ok(_) | Err(sqlx::Error::Database(_))) {
             self.idle().push(Link { connection, used: Instant::now() });
         }
-        answer
     }
 
     /// Closes those that are not in use.

@@ -115,7 +115,7 @@ async fn ask(db: &Database, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, Qu
     let mut backoff = Backoff::starting_at(FIRST_PAUSE);
     loop {
         let limit = ANSWER_TIMEOUT.min(db.statement_timeout);
-        let answer = timeout(limit, db.states_of(ids));
+        let answer = timeout(limit, db.look_up(ids));
         match answer.await.unwrap_or_else(|_| Err(QueryError::no_answer(limit))) {
             Err(QueryError::Unavailable(error)) if backoff.failures() < TRIES => {
                 tracing::debug!(reason = reason(&error), "the states of tasks can't be asked; trying again");

@@ -87,8 +87,13 @@ static UPSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
     let columns = with_receipt(&TASK_COLUMNS);
     let (insert, kept, set, yields) =
         (insert("task_store", &columns, 1), kept.join(", "), set(&upsert::SET), upsert::YIELDS);
-    let attempts = upsert_attempts(columns.len() + 1, "");
-    format!("WITH attempts AS ({attempts}) {insert} ON CONFLICT (id_task) DO UPDATE SET {kept}, {set} WHERE {yields}")
+    format!("{insert} ON CONFLICT (id_task) DO UPDATE SET {kept}, {set} WHERE {yields}")
+});
+
+/// With the attempts that are rows of their own. Most often there are none.
+static UPSERT_TASKS_AND_ATTEMPTS: LazyLock<String> = LazyLock::new(|| {
+    let attempts = upsert_attempts(with_receipt(&TASK_COLUMNS).len() + 1, "");
+    format!("WITH attempts AS ({attempts}) {}", *UPSERT_TASKS)
 });
 
 /// A stored row that is gone by now was deleted with all its attempts.
@@ -142,7 +147,10 @@ fn insert(table: &str, columns: &[Column], first: usize) -> String {
 pub(super) async fn upsert_tasks(links: &Links, db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
     let pool = db.get_postgres_connection_pool();
     let others = attempts(rows, TaskRow::other_attempts);
-    let query = bind_attempts(bind_tasks(sqlx::query(UPSERT_TASKS.as_str()), rows), &others);
+    let query = match others.as_slice() {
+        [] => bind_tasks(sqlx::query(UPSERT_TASKS.as_str()), rows),
+        others => bind_attempts(bind_tasks(sqlx::query(UPSERT_TASKS_AND_ATTEMPTS.as_str()), rows), others),
+    };
     let written = links.execute(pool, query).await.map_err(as_seaorm)?.rows_affected();
     if written >= rows.len() as u64 {
         return Ok(());

@@ -14,7 +14,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 /// How often the epoch advances. A guest that computes yields its thread after at most two ticks, so this is how long one
 /// that begins can hold a thread before it makes place for others.
-const EPOCH_TICK: Duration = Duration::from_millis(2);
+pub(super) const EPOCH_TICK: Duration = Duration::from_millis(2);
 
 /// How much of a linear memory stays resident between two executions. Rust guests start with 1.1 MiB; what is larger
 /// is given back to the system.

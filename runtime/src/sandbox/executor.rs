@@ -58,11 +58,11 @@ impl Executor {
     }
 
     /// Runs a future on these threads.
-    pub(super) fn spawn<F>(&self, future: F) -> JoinHandle<Result<F::Output, JoinError>>
+    pub(super) fn spawn<F>(&self, future: Pin<Box<F>>) -> JoinHandle<Result<F::Output, JoinError>>
     where
-        F: Future<Output: Send> + Send + 'static,
+        F: Future<Output: Send> + Send + ?Sized + 'static,
     {
-        let (long, future) = (self.long.handle.clone(), Box::pin(future));
+        let long = self.long.handle.clone();
         self.first.handle.spawn(async move {
             match (Slice { future: Some(future), held: Duration::ZERO, left: Instant::now() }).await {
                 Ended::Here(output) => Ok(output),
@@ -103,7 +103,7 @@ impl Drop for Threads {
 }
 
 /// The first slice of a future's run.
-struct Slice<F> {
+struct Slice<F: ?Sized> {
     /// `None` once it has ended.
     future: Option<Pin<Box<F>>>,
     held: Duration,
@@ -112,14 +112,14 @@ struct Slice<F> {
 }
 
 /// How it ended.
-enum Ended<F: Future> {
+enum Ended<F: Future + ?Sized> {
     /// With the future.
     Here(F::Output),
     /// The future goes on.
     Slice(Pin<Box<F>>),
 }
 
-impl<F: Future> Future for Slice<F> {
+impl<F: Future + ?Sized> Future for Slice<F> {
     type Output = Ended<F>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended<F>> {
@@ -158,16 +158,16 @@ mod tests {
     #[tokio::test]
     async fn one_that_has_just_come_is_on_the_first_threads_and_one_that_computes_goes_on_elsewhere() {
         let executor = Executor::new(1).unwrap();
-        let short = executor.spawn(async { thread() });
+        let short = executor.spawn(Box::pin(async { thread() }));
         assert_eq!(short.await.unwrap().unwrap(), "guest");
-        let long = executor.spawn(async {
+        let long = executor.spawn(Box::pin(async {
             // What it waits for saves up nothing.
             tokio::time::sleep(Duration::from_millis(50)).await;
             let began = thread();
             compute(2 * FIRST_SLICE);
             tokio::task::yield_now().await;
             (began, thread())
-        });
+        }));
         assert_eq!(long.await.unwrap().unwrap(), ("guest".into(), "guest-long".into()));
     }
 

@@ -8,13 +8,14 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use wasmtime::{Store, component::ResourceTable};
+use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{
     context::TaskInfo,
     disk::Disk,
+    engine::EPOCH_TICK,
     granted::GrantError,
     guest_log::GuestLog,
     http::Http,
@@ -89,7 +90,11 @@ pub(super) fn store(program: &Program, info: TaskInfo, shared: &Shared) -> Resul
     let output = usize::try_from(limits.output.as_u64()).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(output.saturating_add(MAX_CALL_BYTES));
     store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    // The first tick may come as soon as it has begun: one that is over before the next need not wait for its turn again.
+    store.epoch_deadline_callback(|store| match store.data().started.elapsed() < EPOCH_TICK {
+        true => Ok(UpdateDeadline::Continue(1)),
+        false => Ok(UpdateDeadline::Yield(1)),
+    });
     Ok(store)
 }
 

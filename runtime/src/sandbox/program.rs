@@ -11,6 +11,7 @@ use wasmtime::{
 
 use super::{
     bindings,
+    brief::Brevity,
     context::bounded,
     disk,
     engine::EngineError,
@@ -39,6 +40,7 @@ pub(super) struct Terms {
     granted: Granted,
     /// Executions that may be begun; other versions of the component may take some of them.
     places: Arc<Slots>,
+    brevity: Arc<Brevity>,
 }
 
 /// Why a component can't be executed here.
@@ -86,7 +88,8 @@ impl Terms {
     /// If one can't be had.
     pub(super) fn new(manifest: Manifest, places: Arc<Slots>) -> Result<Self, SecretError> {
         let granted = Granted::new(&manifest)?;
-        Ok(Self { manifest, granted, places })
+        let brevity = Arc::new(Brevity::of(&manifest));
+        Ok(Self { manifest, granted, places, brevity })
     }
 }
 
@@ -102,6 +105,10 @@ impl Program {
 
     pub(super) fn granted(&self) -> &Granted {
         &self.terms.granted
+    }
+
+    pub(super) fn brevity(&self) -> &Arc<Brevity> {
+        &self.terms.brevity
     }
 
     /// Whether one more of it may be executed now.

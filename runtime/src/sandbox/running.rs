@@ -1,25 +1,45 @@
-//! An execution under way.
+//! An execution under way, and where it is: on threads of the guests', or for a moment on the one that awaits it.
 
 use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use tokio::task::{JoinError, JoinHandle};
 
-use super::{Execution, failed, guest_log::GuestLog};
+use super::{Execution, brief::Brevity, executor::Executor, failed, guest_log::GuestLog};
 use crate::{
     outcome::{ErrorClass, Outcome},
     receipt::LogTail,
 };
 
-/// An execution under way: awaited, it gives what came of it. One that nobody awaits ends at its own limits.
+type Guest = Pin<Box<dyn Future<Output = Execution> + Send>>;
+
+/// An execution: awaited, it gives what came of it. One that was begun and is awaited no more ends at its own limits.
 pub struct Running {
-    pub(super) execution: JoinHandle<Result<Execution, JoinError>>,
-    pub(super) log: GuestLog,
+    stage: Stage,
+    log: GuestLog,
+}
+
+enum Stage {
+    /// It is expected to be brief: its first poll is here. `None` in that poll, and after it.
+    Here(Option<Guest>, Arc<Brevity>, Arc<Executor>),
+    /// On threads of the guests'.
+    Elsewhere(JoinHandle<Result<Execution, JoinError>>),
 }
 
 impl Running {
+    pub(super) fn new(execution: Guest, log: GuestLog, executor: Arc<Executor>, brevity: Arc<Brevity>) -> Self {
+        let stage = match brevity.is_proven() {
+            true => Stage::Here(Some(execution), brevity, executor),
+            false => Stage::Elsewhere(executor.spawn(execution)),
+        };
+        Self { stage, log }
+    }
+
     /// What the guest has written so far, also after its end.
     pub fn log(&self) -> LogTail {
         self.log.tail()
@@ -30,15 +50,38 @@ impl Future for Running {
     type Output = Execution;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Execution> {
-        Pin::new(&mut self.execution).poll(context).map(|ended| ended.flatten().unwrap_or_else(cut_off))
+        loop {
+            match &mut self.stage {
+                Stage::Elsewhere(execution) => {
+                    return Pin::new(execution).poll(context).map(|ended| ended.flatten().unwrap_or_else(cut_off));
+                }
+                Stage::Here(execution, brevity, executor) => {
+                    let Some(mut guest) = execution.take() else { return Poll::Pending };
+                    match catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(context))) {
+                        Ok(Poll::Ready(execution)) => return Poll::Ready(execution),
+                        Ok(Poll::Pending) => {
+                            brevity.was_not_brief();
+                            self.stage = Stage::Elsewhere(executor.spawn(guest));
+                        }
+                        Err(panic) => return Poll::Ready(panicked(&panic)),
+                    }
+                }
+            }
+        }
     }
 }
 
 fn cut_off(error: JoinError) -> Execution {
-    if error.is_panic() {
-        tracing::error!(%error, "the sandbox panicked while it ran a guest");
-        let text = "the sandbox itself failed while it ran this component; see the runtime's log";
-        return Execution::without_receipt(failed(ErrorClass::Trap, text));
+    match error.try_into_panic() {
+        Ok(panic) => panicked(&panic),
+        Err(_) => Execution::without_receipt(Outcome::Interrupted),
     }
-    Execution::without_receipt(Outcome::Interrupted)
+}
+
+fn panicked(panic: &Box<dyn Any + Send>) -> Execution {
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
+    tracing::error!("the sandbox panicked while it ran a guest: {words}");
+    let text = "the sandbox itself failed while it ran this component; see the runtime's log";
+    Execution::without_receipt(failed(ErrorClass::Trap, text))
 }

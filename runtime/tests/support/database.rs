@@ -201,7 +201,7 @@ fn server() -> String {
 fn config(url: String) -> DatabaseConfig {
     let (connect_timeout, busy_timeout) = (Duration::from_secs(60), Duration::from_secs(2));
     let lease = Duration::from_secs(1);
-    DatabaseConfig { max_connections: 5, connect_timeout, busy_timeout, lease, ..DatabaseConfig::new(url) }
+    DatabaseConfig { max_connections: 6, connect_timeout, busy_timeout, lease, ..DatabaseConfig::new(url) }
 }
 
 async fn execute(server: &str, statement: &str) {

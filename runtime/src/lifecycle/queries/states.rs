@@ -1,9 +1,9 @@
 //! Where many tasks stand, with one statement.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use entity::TaskStatus;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, Value, sqlx};
 use uuid::Uuid;
 
 use super::{
@@ -27,31 +27,49 @@ impl Database {
         Ok(rows.iter().map(state).collect::<Result<_, _>>()?)
     }
 
+    /// The same for who asks one question after the other, and each for many: on Postgres over a connection of its own, which is
+    /// not asked for a sign of life before and after each.
+    pub(crate) async fn look_up(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownTask>, QueryError> {
+        if self.backend == Backend::Sqlite {
+            return self.states_of(ids).await;
+        }
+        let query = sqlx::query(STATES_ON_POSTGRES.as_str()).bind(ids).bind(LONGEST_ATTEMPT.as_secs_f64());
+        let rows = self.links.fetch_all(self.writer.get_postgres_connection_pool(), query).await.map_err(of_driver)?;
+        Ok(rows.into_iter().map(|row| state(&row.into())).collect::<Result<_, _>>()?)
+    }
+
+    fn states_statement(&self, ids: &[Uuid]) -> Statement {
+        let ids = match self.backend {
+            Backend::Postgres => Value::from(ids.to_vec()),
+            Backend::Sqlite => Value::from(hex_list(ids)),
+        };
+        let values = [ids, seconds(LONGEST_ATTEMPT)];
+        Statement::from_sql_and_values(self.backend.sea_orm(), self.backend.states(), values)
+    }
+}
+
+static STATES_ON_POSTGRES: LazyLock<String> = LazyLock::new(|| Backend::Postgres.states());
+
+impl Backend {
     /// One text for any number of ids, so that it is prepared once. Postgres plans it once, too, for a table that may be
     /// empty then: row by row (`OFFSET 0` keeps it so) it takes the key whatever the table becomes, and never reads all of it.
-    fn states_statement(&self, ids: &[Uuid]) -> Statement {
-        let (rows, ids) = match self.backend {
-            Backend::Postgres => (
+    fn states(self) -> String {
+        let rows = match self {
+            Self::Postgres => {
                 "unnest($1::uuid[]) AS asked(id) CROSS JOIN LATERAL \
-                 (SELECT * FROM task_store WHERE id_task = asked.id OFFSET 0) t",
-                Value::from(ids.to_vec()),
-            ),
-            Backend::Sqlite => {
-                ("task_store t WHERE id_task IN (SELECT unhex(value) FROM json_each($1))", Value::from(hex_list(ids)))
+                 (SELECT * FROM task_store WHERE id_task = asked.id OFFSET 0) t"
             }
+            Self::Sqlite => "task_store t WHERE id_task IN (SELECT unhex(value) FROM json_each($1))",
         };
-        let alive = self.backend.alive("t.runtime_id");
-        let young = self.backend.is_younger("t.started_at", "$2");
-        let sql = format!(
+        let (alive, young) = (self.alive("t.runtime_id"), self.is_younger("t.started_at", "$2"));
+        format!(
             "SELECT id_task, status, attempt, finished_at, CASE WHEN status = 'PENDING' THEN error END AS error, \
              CASE WHEN status = 'RUNNING' THEN runtime_id END AS runtime_id, \
              CASE WHEN status = 'RUNNING' THEN {alive} AND {young} END AS alive, \
              status IN ('PENDING', 'RUNNING') \
              AND EXISTS (SELECT 1 FROM task_cancel c WHERE c.id_task = t.id_task) AS to_be_cancelled \
              FROM {rows}"
-        );
-        let values = [ids, seconds(LONGEST_ATTEMPT)];
-        Statement::from_sql_and_values(self.backend.sea_orm(), sql, values)
+        )
     }
 }
 
@@ -59,6 +77,10 @@ impl Database {
 pub(super) fn hex_list(ids: &[Uuid]) -> String {
     let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.simple())).collect();
     format!("[{}]", ids.join(","))
+}
+
+fn of_driver(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
 fn state(row: &QueryResult) -> Result<(Uuid, KnownTask), DbErr> {

@@ -1,0 +1,58 @@
+//! Which components are executed on the thread that awaits them: those whose executions end at once.
+//!
+//! To hand an execution of ten microseconds to another thread and its outcome back costs more than the execution. But who awaits
+//! it has connections, timers and commits on that thread, so it is lent only to a component that can do nothing with it but
+//! compute (it has no file, and no connection, for which a guest may hold a thread), and whose last executions
+//! were all brief. One that is not, after all, is seen by the epoch's next tick, goes on where guests run, and has to prove itself
+//! anew: whatever a component does, it holds up the service by no more than one tick for [`PROOF`] executions.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
+
+use crate::manifest::Manifest;
+
+/// Processor time of an execution that is brief. tokio looks at connections and timers after 61 polls at the latest: so they wait
+/// for no more than 6 ms.
+const BRIEF: Duration = Duration::from_micros(100);
+
+/// So many brief ones in a row prove that the next one will be brief too.
+const PROOF: u32 = 16;
+
+/// What is known of one component.
+#[derive(Debug)]
+pub(super) struct Brevity {
+    /// Whether it may ever be lent a thread of the service's.
+    only_computes: bool,
+    /// Brief executions since the last one that was not.
+    in_a_row: AtomicU32,
+}
+
+impl Brevity {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        let grants = &manifest.grants;
+        let no_hosts = grants.hosts.is_empty() && grants.private_hosts.is_empty();
+        let only_computes = manifest.directories.is_empty() && !grants.scratch && no_hosts;
+        Self { only_computes, in_a_row: AtomicU32::new(0) }
+    }
+
+    /// Whether the next execution will be brief, as far as one can tell.
+    pub(super) fn is_proven(&self) -> bool {
+        self.only_computes && self.in_a_row.load(Relaxed) >= PROOF
+    }
+
+    /// An execution has ended, and used this much processor time.
+    pub(super) fn ended_after(&self, used: Duration) {
+        if used > BRIEF {
+            self.was_not_brief();
+        } else if self.in_a_row.load(Relaxed) < PROOF {
+            self.in_a_row.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// An execution goes on beyond what is brief.
+    pub(super) fn was_not_brief(&self) {
+        self.in_a_row.store(0, Relaxed);
+    }
+}
