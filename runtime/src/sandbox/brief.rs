@@ -32,9 +32,9 @@ pub(super) struct Brevity {
 impl Brevity {
     pub(super) fn of(manifest: &Manifest) -> Self {
         let grants = &manifest.grants;
+        let no_files = manifest.directories.is_empty() && !grants.scratch;
         let no_hosts = grants.hosts.is_empty() && grants.private_hosts.is_empty();
-        let only_computes = manifest.directories.is_empty() && !grants.scratch && no_hosts;
-        Self { only_computes, in_a_row: AtomicU32::new(0) }
+        Self { only_computes: no_files && no_hosts, in_a_row: AtomicU32::new(0) }
     }
 
     /// Whether the next execution will be brief, as far as one can tell.
@@ -54,5 +54,49 @@ impl Brevity {
     /// An execution goes on beyond what is brief.
     pub(super) fn was_not_brief(&self) {
         self.in_a_row.store(0, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Grants, HostGrant, HostPattern, Limits};
+
+    impl Brevity {
+        pub(in crate::sandbox) fn of_one_that_only_computes() -> Self {
+            Self::of(&manifest(Grants::default()))
+        }
+    }
+
+    fn manifest(grants: Grants) -> Manifest {
+        Manifest { limits: Limits::default(), grants, directories: Vec::new(), retries: 0 }
+    }
+
+    fn is_proven_by(brevity: &Brevity, executions: impl IntoIterator<Item = Duration>) -> bool {
+        executions.into_iter().for_each(|used| brevity.ended_after(used));
+        brevity.is_proven()
+    }
+
+    #[test]
+    fn only_brief_ones_in_a_row_prove_it() {
+        let brevity = Brevity::of_one_that_only_computes();
+        assert!(!is_proven_by(&brevity, [BRIEF; PROOF as usize - 1]));
+        assert!(is_proven_by(&brevity, [BRIEF]));
+        assert!(!is_proven_by(&brevity, [BRIEF + Duration::from_nanos(1)]));
+        assert!(!is_proven_by(&brevity, [Duration::ZERO; PROOF as usize - 1]));
+        assert!(is_proven_by(&brevity, [Duration::ZERO]));
+    }
+
+    #[test]
+    fn who_may_hold_a_thread_without_computing_is_never_lent_one() {
+        let host: HostPattern = "example.com:443".parse().unwrap();
+        let hosts = || vec![HostGrant { host: host.clone(), methods: Vec::new() }];
+        for grants in [
+            Grants { scratch: true, ..Grants::default() },
+            Grants { hosts: hosts(), ..Grants::default() },
+            Grants { private_hosts: hosts(), ..Grants::default() },
+        ] {
+            assert!(!is_proven_by(&Brevity::of(&manifest(grants)), [Duration::ZERO; 2 * PROOF as usize]));
+        }
     }
 }

@@ -85,3 +85,57 @@ fn panicked(panic: &Box<dyn Any + Send>) -> Execution {
     let text = "the sandbox itself failed while it ran this component; see the runtime's log";
     Execution::without_receipt(failed(ErrorClass::Trap, text))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use bytesize::ByteSize;
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// A brief one, which was executed often.
+    fn proven() -> Arc<Brevity> {
+        let brevity = Arc::new(Brevity::of_one_that_only_computes());
+        (0..100).for_each(|_| brevity.ended_after(Duration::from_micros(10)));
+        assert!(brevity.is_proven());
+        brevity
+    }
+
+    /// Says where it ended, by the name of the thread.
+    async fn executed(brevity: &Arc<Brevity>, before: impl Future<Output = ()> + Send + 'static) -> Execution {
+        let guest = Box::pin(async {
+            before.await;
+            Execution::without_receipt(Outcome::Completed(thread::current().name().unwrap_or_default().to_owned()))
+        });
+        let executor = Arc::new(Executor::new(1).unwrap());
+        Running::new(guest, GuestLog::new(ByteSize::kib(1)), executor.clone(), brevity.clone()).await
+    }
+
+    fn ended_on(execution: Execution) -> String {
+        let Outcome::Completed(thread) = execution.outcome else { panic!("{execution:?}") };
+        thread
+    }
+
+    #[tokio::test]
+    async fn a_component_whose_executions_are_brief_is_executed_where_it_is_awaited() {
+        let here = thread::current().name().unwrap().to_owned();
+        assert_eq!(ended_on(executed(&proven(), async {}).now_or_never().unwrap()), here);
+        assert_eq!(ended_on(executed(&Arc::new(Brevity::of_one_that_only_computes()), async {}).await), "guest");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_brief_after_all_goes_on_elsewhere_and_has_to_prove_itself_anew() {
+        let brevity = proven();
+        assert_eq!(ended_on(executed(&brevity, tokio::task::yield_now()).await), "guest");
+        assert!(!brevity.is_proven());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_outcome_here_too() {
+        let ended = executed(&proven(), async { panic!("a fault of ours") }).await;
+        let Outcome::Failed(failure) = ended.outcome else { panic!("{ended:?}") };
+        assert_eq!(failure.class, ErrorClass::Trap);
+    }
+}
