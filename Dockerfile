@@ -5,6 +5,7 @@ WORKDIR /src
 # The dependencies first, in a layer that changes with Cargo.lock only: the members are there as empty crates.
 COPY Cargo.toml Cargo.lock ./
 COPY bench/Cargo.toml bench/
+COPY bench/guests/wait/Cargo.toml bench/guests/wait/
 COPY entity/Cargo.toml entity/
 COPY event-driven/Cargo.toml event-driven/
 COPY event-driven/macros/Cargo.toml event-driven/macros/

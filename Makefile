@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-here bench-sandbox bench-events
+.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-growth bench-here bench-sandbox bench-events
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -36,6 +36,9 @@ fmt: ## Format the code
 
 bench: ## Measure warren beside Celery, dramatiq, taskiq and consumers by hand, and draw docs/bench/*.svg (20 minutes)
 	@scripts/bench_peers.sh --output $(TARGET_DIR)/bench.json --plots docs/bench
+
+bench-growth: ## Measure what has to stay as it is while payloads, tables, components, runtimes grow (half an hour)
+	@scripts/bench_peers.sh growth --output $(TARGET_DIR)/growth.json
 
 bench-here: ## Measure warren alone with `warren bench`: rate, latency, events, memory, processor time
 	@scripts/bench.sh

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +16,8 @@ import psycopg
 
 from harness import latency, plots, tables
 from harness.contenders import Contender, chosen
+from harness.growth import measure as growth
+from harness.growth.table import growth as growth_table
 from harness.results import Results, about
 from harness.rounds import Tools, run_round
 from harness.servers import Servers
@@ -28,8 +31,9 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("what", nargs="*", metavar="rate|latency", help="what is measured; without it both")
-    add("--only", metavar="NAME,…", help="these contenders alone")
+    what = "what is measured: warren beside its contenders, without it both; or warren alone, as work grows"
+    add("what", nargs="*", metavar="rate|latency|growth", help=what)
+    add("--only", metavar="NAME,…", help="these contenders alone, or these kinds of growth")
     add("--rounds", type=int, default=3, help="how often each has its turn (3)")
     add("--scale", type=float, default=1.0, help="so many times the tasks and seconds of a round: 0.1 for a quick look")
     add("--output", type=Path, metavar="FILE", help="where the results go as JSON, after each round")
@@ -38,8 +42,10 @@ def arguments() -> argparse.Namespace:
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
     add("--target", type=Path, default=target, help="cargo's target folder, with release/ and components/")
     parsed = parser.parse_args()
-    if unknown := set(parsed.what) - {"rate", "latency"}:
-        parser.error(f"there is no measurement named {', '.join(unknown)}: rate, latency")
+    if unknown := set(parsed.what) - {"rate", "latency", "growth"}:
+        parser.error(f"there is no measurement named {', '.join(unknown)}: rate, latency, growth")
+    if "growth" in parsed.what and len(parsed.what) > 1:
+        parser.error("growth is measured alone")
     return parsed
 
 
@@ -81,6 +87,22 @@ def measure(options: argparse.Namespace, contenders: list[Contender], results: R
             save(options, results)
 
 
+def measure_growth(options: argparse.Namespace, results: Results, servers: Servers) -> None:
+    """What an earlier run has put into the same file stays, unless it is measured again."""
+    if options.output is not None and options.output.exists():
+        results.growth = Results.load(options.output).growth
+    growth.measure(
+        growth.chosen(options.only),
+        options.rounds,
+        options.scale,
+        servers,
+        Tools(sys.executable, options.target.resolve()),
+        results.growth,
+        told_failures=partial(told_failures, results=results),
+        save=partial(save, options, results),
+    )
+
+
 def save(options: argparse.Namespace, results: Results) -> None:
     if options.output is not None:
         results.save(options.output)
@@ -91,6 +113,8 @@ def show(options: argparse.Namespace, results: Results) -> None:
         print(tables.rates(results), end="\n\n")
     if results.latencies:
         print(tables.latencies(results), end="\n\n")
+    if results.growth:
+        print(growth_table(growth.GROUPS, results.growth), end="\n\n")
     if results.failures:
         print(tables.failures(results))
     if options.plots is not None and results.rates:
@@ -111,7 +135,8 @@ def main() -> int:
     if options.earlier is not None:
         show(options, Results.load(options.earlier))
         return 0
-    contenders = chosen(options.only)
+    is_growth = "growth" in options.what
+    contenders = [] if is_growth else chosen(options.only)
     for each in STOPS:
         signal.signal(each, interrupt)
     urls = [os.environ.get(name) for name in ("RABBITMQ_URL", "DATABASE_URL")]
@@ -123,7 +148,10 @@ def main() -> int:
     results = Results(about(options.rounds, options.scale, servers.versions()))
     interrupted = False
     try:
-        measure(options, contenders, results, servers)
+        if is_growth:
+            measure_growth(options, results, servers)
+        else:
+            measure(options, contenders, results, servers)
     except KeyboardInterrupt:
         say("interrupted; this is what was measured until then")
         interrupted = True

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures warren beside what it is compared with: scripts/bench_peers.sh [rate|latency] [--only NAME,…] [--rounds 3]
-# [--scale 0.1] [--output FILE] [--plots FOLDER]; --help says more. Everything runs on virtual hosts and databases that
-# are dropped after it. What the contenders are stands in bench/README.md.
+# [--scale 0.1] [--output FILE] [--plots FOLDER]; with `growth` warren alone, as work grows. --help says more. Everything
+# runs on virtual hosts and databases that are dropped after it. What the contenders are stands in bench/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +17,7 @@ esac
 
 cargo build --release --locked --workspace --all-features --bin warren --bin bench
 tasks-wasm/build.sh
+tasks-wasm/build.sh guests wait
 
 # shellcheck source=scripts/services.sh
 . scripts/services.sh

@@ -1,6 +1,7 @@
 """The contenders, an entry each: what it is, how it is started, and by what its finished tasks are counted."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 PEERS = Path(__file__).parent.parent / "peers"
@@ -23,6 +24,12 @@ class Contender:
     rows: str | None = None
     # Whether it answers to reply_to after the commit, so that its latency can be measured.
     answers: bool = False
+    # Variables of its own.
+    settings: Mapping[str, str] = field(default_factory=dict)
+    # Processes that share the work.
+    workers: int = 1
+    # The measurement begins when so many tasks are done.
+    warm_up: int = 0
 
 
 def ours(name: str, what: str, tasks: int, work: str, rows: str, answers: bool = True) -> Contender:

@@ -22,16 +22,19 @@ class Results:
         self.rates: dict[str, list[dict[str, Any]]] = {}
         self.latencies: dict[str, list[dict[str, Any]]] = {}
         self.failures: dict[str, list[str]] = {}
+        # By group: at which scale, and the turns of each case.
+        self.growth: dict[str, dict[str, Any]] = {}
 
     def save(self, path: Path) -> None:
         parts = {"about": self.about, "rates": self.rates, "latencies": self.latencies, "failures": self.failures}
-        path.write_text(json.dumps(parts, indent=1) + "\n")
+        path.write_text(json.dumps(parts | {"growth": self.growth}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Results":
         parts = json.loads(path.read_text())
         results = cls(parts["about"])
         results.rates, results.latencies, results.failures = parts["rates"], parts["latencies"], parts["failures"]
+        results.growth = parts.get("growth", {})
         return results
 
     def measured(self) -> list[Contender]:

@@ -1,4 +1,4 @@
-"""Processor time and memory of a process with all its descendants, out of /proc; nothing where there is no /proc."""
+"""Processor time, memory and threads of a process with its descendants, out of /proc; nothing where there is none."""
 
 import os
 from dataclasses import dataclass
@@ -64,11 +64,22 @@ class Snapshot:
 
     def peak_mib(self, root: int) -> float:
         """The most memory that each process of the tree has had, summed; pages that they share count for each."""
-        kib = 0
+        return self.of_status(root, "VmHWM") / 1024
+
+    def resident_mib(self, root: int) -> float:
+        """What they have now."""
+        return self.of_status(root, "VmRSS") / 1024
+
+    def threads(self, root: int) -> int:
+        return self.of_status(root, "Threads")
+
+    def of_status(self, root: int, field: str) -> int:
+        """A number of proc_pid_status(5), summed."""
+        number = 0
         for process in self.tree(root):
             try:
                 status = (PROC / str(process.pid) / "status").read_text()
             except OSError:
                 continue
-            kib += sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
-        return kib / 1024
+            number += sum(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{field}:"))
+        return number

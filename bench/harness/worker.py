@@ -19,7 +19,8 @@ class Failed(Exception):
 
 def environment(**more: str) -> dict[str, str]:
     """Ours, without what would set up a warren in another way than the measurement means."""
-    others = ("SERVICE_NAME", "RUST_LOG")
+    # With RUST_BACKTRACE, each call of a guest costs a backtrace.
+    others = ("SERVICE_NAME", "RUST_LOG", "RUST_BACKTRACE")
     return {k: v for k, v in os.environ.items() if not k.startswith("WARREN_") and k not in others} | more
 
 
@@ -27,9 +28,12 @@ def last_lines(log: Path) -> str:
     return "\n".join("    " + line for line in log.read_text(errors="replace").splitlines()[-LAST_LINES:])
 
 
-def run(command: Sequence[str], env: Mapping[str, str], log: Path, timeout: float) -> str:
+def run(command: Sequence[str], env: Mapping[str, str], log: Path, timeout: float, cwd: Path | None = None) -> str:
     """Runs a command to its end, and gives what it printed."""
-    with log.open("w") as stderr, started(command, env, stderr=stderr.fileno(), stdout=subprocess.PIPE) as process:
+    with (
+        log.open("w") as stderr,
+        started(command, env, stderr=stderr.fileno(), stdout=subprocess.PIPE, cwd=cwd) as process,
+    ):
         try:
             out, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -55,11 +59,20 @@ def working(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterat
 
 
 @contextmanager
-def started(command: Sequence[str], env: Mapping[str, str], *, stderr: int, stdout: int) -> Iterator[Running]:
+def started(
+    command: Sequence[str], env: Mapping[str, str], *, stderr: int, stdout: int, cwd: Path | None = None
+) -> Iterator[Running]:
     """In a session of its own, so that nothing of it outlives us, and Ctrl-C is ours."""
     try:
         process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, text=True, start_new_session=True
+            command,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
         )
     except OSError as error:
         raise Failed(f"{command[0]} can't be started: {error.strerror}; scripts/bench_peers.sh builds it") from None

@@ -52,7 +52,7 @@ pub(crate) async fn execute(places: &Places, isolation: Isolation) -> Result<()>
     .execute(&pool)
     .await?;
     let work = Arc::new(work(&places.components, isolation)?);
-    let mut worker = Worker::start(places, PREFETCH).await?;
+    let mut worker = Worker::start(places, "tasks", PREFETCH).await?;
     while let Some(delivery) = worker.deliveries.next().await {
         let (delivery, pool, channel, work) = (delivery?, pool.clone(), worker.channel.clone(), work.clone());
         tokio::spawn(async move {

@@ -1,14 +1,16 @@
-//! What warren's speed is compared with, all in one binary: the loop that does only the essentials ([`the_loop`]), and
-//! consumers as one writes them by hand, in this process or with a process for each task ([`by_hand`]).
+//! What warren's speed is compared with, all in one binary: the loops that do only the essentials ([`the_loop`],
+//! [`event_loop`]), and consumers as one writes them by hand, in this process or with a process for each task ([`by_hand`]).
 //!
-//! Each reads the queue `tasks` of BENCH_RABBITMQ_URL, to which `bench publish` brings what a producer of warren's
+//! Each reads a queue of BENCH_RABBITMQ_URL, to which `bench publish` brings what a producer of warren's
 //! publishes, and writes rows to BENCH_DATABASE_URL, which has to be empty. `bench/run.py` starts them in turns.
 
 mod by_hand;
 mod database;
+mod event_loop;
 mod latency;
 mod one;
 mod publish;
+mod slow;
 mod the_loop;
 mod worker;
 
@@ -57,16 +59,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Publish tasks, and return when the broker has them
+    /// Publish tasks or events, and return when the broker has them
     Publish(publish::Args),
     /// Publish tasks at a fixed rate, and measure how long each takes from when it is due to its answer
     Latency(latency::Args),
     /// Consume, instantiate and execute, upsert rows in batches, ack in groups, and nothing else
     Loop,
+    /// Consume events, insert rows in batches, ack in groups, and nothing else
+    EventLoop,
     /// One insert, one update and one ack for each message, in native code, with so many at once
     ByHand,
     /// The same with a process for each task, which executes the component
     Subprocess,
+    /// Answer over HTTP after as many milliseconds as the path says, for tasks that wait
+    Slow,
     /// Execute a compiled component on the payload of stdin, and end
     #[command(hide = true)]
     One(one::Args),
@@ -89,8 +95,10 @@ async fn dispatch(cli: &Cli) -> Result<()> {
             Command::Publish(args) => publish::execute(&cli.places, args).await,
             Command::Latency(args) => latency::execute(&cli.places, args).await,
             Command::Loop => the_loop::execute(&cli.places).await,
+            Command::EventLoop => event_loop::execute(&cli.places).await,
             Command::ByHand => by_hand::execute(&cli.places, by_hand::Isolation::None).await,
             Command::Subprocess => by_hand::execute(&cli.places, by_hand::Isolation::Process).await,
+            Command::Slow => slow::execute().await,
             Command::One(args) => one::execute(args),
         }
     };

@@ -8,25 +8,26 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use lapin::{Channel, message::Delivery, options::BasicAckOptions, types::ShortString};
+use lapin::{Channel, message::Delivery, options::BasicAckOptions};
 use sea_orm::sqlx::{self, PgPool};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
 use self::sandbox::Sandbox;
 use crate::{
-    Places, Result, database,
+    Places, Result,
+    database::{self, column, text},
     worker::{self, Worker},
 };
 
 /// What is delivered and not acked: more made it no faster.
-const PREFETCH: u16 = 2000;
+pub(crate) const PREFETCH: u16 = 2000;
 
 /// Most deliveries that are executed one after the other, as one unit for the scheduler.
 const CHUNK: usize = 64;
 
 /// The most rows of a statement.
-const FLUSH: usize = 1000;
+pub(crate) const FLUSH: usize = 1000;
 
 /// The columns that the wire contract promises, and no index but the key.
 const TABLE: &str = "CREATE TABLE task_store (id_task uuid PRIMARY KEY, correlation_id text, producer_app text, \
@@ -62,7 +63,7 @@ pub(crate) async fn execute(places: &Places) -> Result<()> {
     let pool = database::connect(&places.database, 1).await?;
     sqlx::query(TABLE).execute(&pool).await?;
     let sandbox = Arc::new(Sandbox::of_component(&places.components.join("echo.wasm"))?);
-    let worker = Worker::start(places, PREFETCH).await?;
+    let worker = Worker::start(places, "tasks", PREFETCH).await?;
     let (done, recording) = unbounded_channel();
     tokio::spawn(consume(worker.deliveries.clone(), sandbox, done));
     record(recording, &pool, &worker.channel).await
@@ -118,12 +119,6 @@ async fn record(mut recording: UnboundedReceiver<Done>, pool: &PgPool, channel: 
 }
 
 async fn upsert(pool: &PgPool, rows: &[Done]) -> Result<()> {
-    fn column<'a, T>(rows: &'a [Done], value: impl Fn(&'a Done) -> T) -> Vec<T> {
-        rows.iter().map(value).collect()
-    }
-    fn text(text: &Option<ShortString>) -> Option<&str> {
-        text.as_ref().map(ShortString::as_str)
-    }
     sqlx::query(UPSERT)
         .bind(column(rows, |row| row.id))
         .bind(column(rows, |row| text(row.delivery.properties.correlation_id())))

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{Places, Result, publish};
 
-/// A consumer of `tasks`, the channel that its acks and answers go over, and what both end with.
+/// A consumer, the channel that its acks and answers go over, and what both end with.
 pub(crate) struct Worker {
     pub(crate) deliveries: Consumer,
     pub(crate) channel: Channel,
@@ -26,12 +26,12 @@ struct Request<'a> {
 
 impl Worker {
     /// Begins to consume, with so many unsettled at once.
-    pub(crate) async fn start(places: &Places, prefetch: u16) -> Result<Self> {
+    pub(crate) async fn start(places: &Places, queue: &str, prefetch: u16) -> Result<Self> {
         let connection = publish::connect(&places.rabbitmq).await?;
         let channel = connection.create_channel().await?;
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions::default();
-        let deliveries = channel.basic_consume("tasks".into(), "".into(), options, FieldTable::default()).await?;
+        let deliveries = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
         Ok(Self { deliveries, channel, _connection: connection })
     }
 }
