@@ -139,7 +139,7 @@ impl Default for Broker {
         Self {
             url: String::new(),
             prefetch: 1000,
-            memory: ByteSize::mib(64),
+            memory: ByteSize::mib(256),
             channels: 2,
             connect_timeout: Duration::from_secs(5),
             max_body: ByteSize::mib(16),

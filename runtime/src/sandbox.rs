@@ -3,7 +3,7 @@
 //! Third step of a task's way: `components` found the code, `lifecycle` will record what comes out. Promises: each
 //! execution has a store and an instance of its own, so nothing leaks from one task to the next (invariant 3); time,
 //! memory, output and log are bounded (invariant 4); a guest that computes is made to yield, and guests run on threads
-//! of their own, so that none delays another one or the service.
+//! of their own, unless they end at once ([`brief`]), so that none delays another one or the service.
 
 mod bindings;
 mod brief;
@@ -147,7 +147,8 @@ impl Sandbox {
         Some(Slot { of_component, of_all })
     }
 
-    /// Executes `program` in `slot`, which is one of its own. Never panics, and takes no longer than the timeout.
+    /// Executes `program` in `slot`, which is one of its own. Never panics, and takes no longer than the timeout, awaited at once: it may
+    /// begin only then.
     pub fn execute(&self, slot: Slot, program: Arc<Program>, call: Call) -> Running {
         let log = GuestLog::new(program.manifest().limits.log);
         self.spawn(slot, program, call, log)
@@ -170,7 +171,7 @@ impl Sandbox {
         let (interrupted, task, mut cancelled) =
             (self.interrupted.clone(), call.info.task_id, self.cancelled.subscribe());
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
-        let brevity = program.brevity().clone();
+        let here = program.brevity().expects(call.payload.len()).then(|| program.brevity().clone());
         let execution = Box::pin(async move {
             // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,
             // which is what a timeout and an interruption are. `biased`, so that a guest that ends in its first poll
@@ -187,7 +188,10 @@ impl Sandbox {
             drop(slot);
             execution
         });
-        Running::new(execution, log, self.executor.clone(), brevity)
+        match here {
+            Some(brevity) => Running::here(execution, log, self.executor.clone(), brevity),
+            None => Running::elsewhere(execution, log, &self.executor),
+        }
     }
 
     /// Interrupts the guests of these tasks, and each that begins later and does not end at once; their outcome is

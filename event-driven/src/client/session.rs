@@ -192,8 +192,12 @@ impl Session {
     /// Takes all settlements that are there, then acks.
     async fn settle(&mut self, first: Settled) -> Result<(), lapin::Error> {
         self.record(first).await?;
-        // What is committed together is settled by many tasks, which are to run just now: their acks become one.
-        tokio::task::yield_now().await;
+        // What is committed together is settled by many tasks. If this is not one alone, the others are to run now: their acks become
+        // one with these.
+        if let Ok(second) = self.settled.try_recv() {
+            self.record(second).await?;
+            tokio::task::yield_now().await;
+        }
         while let Ok(settled) = self.settled.try_recv() {
             self.record(settled).await?;
         }

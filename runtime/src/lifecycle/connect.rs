@@ -22,6 +22,9 @@ use crate::masked_url::masked;
 /// never wait for each other.
 const POSTGRES_KEPT: u32 = 3;
 
+/// Connections of the pool that these come out of, for what is written seldom.
+const POSTGRES_WRITERS: u32 = 2;
+
 /// How often to try again while another process switches a new SQLite file to WAL, which SQLite itself does not wait for.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -55,7 +58,7 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Connections, ConnectEr
     let readers = config.max_connections.saturating_sub(POSTGRES_KEPT + 1).max(1);
     // Those that are kept are taken out of the pool for good.
     let port = options.get_port();
-    let writer = postgres_pool(config, POSTGRES_KEPT, port).connect_lazy_with(options.clone());
+    let writer = postgres_pool(config, POSTGRES_WRITERS, port).connect_lazy_with(options.clone());
     let pulse = pulse_pool(config, port).connect_lazy_with(options.clone());
     let patience = sign_of_life(config);
     let reader = postgres_pool(config, readers, port)

@@ -19,8 +19,8 @@ pub struct DatabaseConfig {
     /// `postgres://user:password@host:5432/name`, `sqlite:///absolute/path`, `sqlite://relative/path`, or
     /// `sqlite::memory:` for a database that lives and dies with its [`Database`].
     pub url: String,
-    /// The most connections to keep, at least 5: two write, one looks tasks up, one gives signs of life, the others read.
-    /// SQLite: one writes, whatever the number.
+    /// The most connections to keep, at least 5: two write, one looks tasks up, one gives signs of life, the others read;
+    /// for what is written seldom there may be two more for a while. SQLite: one writes, whatever the number.
     pub max_connections: u32,
     /// How long to wait for a connection, at the start and later. Longer than that is an error.
     pub connect_timeout: Duration,

@@ -16,7 +16,7 @@ use std::{
 use sea_orm::sqlx::{
     self, Connection, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgArguments, PgQueryResult, PgRow},
+    postgres::{PgArguments, PgDatabaseError, PgQueryResult, PgRow, PgSeverity},
     query::Query,
 };
 use tokio::time::timeout;
@@ -72,9 +72,16 @@ impl Links {
         }
     }
 
-    /// What the server itself said came over a link that works.
+    /// What the server itself said came over a link that works, unless it says that it closes it.
     fn put_back<T>(&self, connection: PgConnection, answer: &Result<T, sqlx::Error>) {
-        if matches!(answer, Ok(_) | Err(sqlx::Error::Database(_))) {
+        let works = match answer {
+            Ok(_) => true,
+            Err(sqlx::Error::Database(error)) => error
+                .try_downcast_ref::<PgDatabaseError>()
+                .is_some_and(|error| !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+            Err(_) => false,
+        };
+        if works {
             self.idle().push(Link { connection, used: Instant::now() });
         }
     }

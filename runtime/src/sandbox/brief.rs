@@ -1,11 +1,13 @@
-//! Which components are executed on the thread that awaits them: those whose executions end at once.
+//! Which executions begin on the thread that awaits them: those of components whose executions end at once.
 //!
 //! To hand an execution of ten microseconds to another thread and its outcome back costs more than the execution. But who awaits
-//! it has connections, timers and commits on that thread, so it is lent only to a component that can do nothing with it but
-//! compute (it has no file, and no connection, for which a guest may hold a thread), and whose last executions
-//! were all brief. One that is not, after all, is seen by the epoch's second tick at the latest, goes on where guests run, and has to
-//! prove itself anew: whatever a component does, it holds up the service for no more than two ticks in [`PROOF`] executions. Only an
-//! instruction that fills or copies memory is not interrupted, so whose memory may be large is not lent a thread either.
+//! it has connections, timers and commits on that thread. So it is lent only to a component that can do nothing with it but compute
+//! (it has no file, and no connection, for which a guest may hold a thread; sockets and look-ups of names nobody has), within little
+//! memory, and whose last executions were all brief. One that is not, after all, is seen by the epoch's second tick at the latest, and goes on
+//! where guests run; its component then has to prove itself twice as long as before. What no tick interrupts is bounded in
+//! size: an instruction that fills memory, and what is handed in and out.
+//!
+//! A future that moves so keeps the timers and tasks that its first poll made with the service; they only wake it.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -16,15 +18,21 @@ use bytesize::ByteSize;
 
 use crate::manifest::Manifest;
 
-/// Processor time of an execution that is brief. tokio looks at connections and timers after 61 polls at the latest: so they wait
-/// for no more than 6 ms.
+/// Processor time of an execution that is brief. tokio looks at connections and timers after 61 polls at the latest: so brief ones
+/// have them wait for no more than 6 ms.
 const BRIEF: Duration = Duration::from_micros(100);
 
-/// So many brief ones in a row prove that the next one will be brief too.
+/// So many brief ones in a row prove that the next one will be brief too; twice as many after each lapse.
 const PROOF: u32 = 16;
 
-/// The most memory that such a component may have.
+/// More lapses make no difference.
+const MOST_LAPSES: u32 = 20;
+
+/// The most memory that such a component may have, and the most that one execution is handed and may answer, in bytes. Those of memory and
+/// answers are the defaults of the limits.
 const MOST_MEMORY: ByteSize = ByteSize::mib(64);
+const MOST_OUTPUT: ByteSize = ByteSize::mib(1);
+const MOST_PAYLOAD: usize = 64 << 10;
 
 /// What is known of one component.
 #[derive(Debug)]
@@ -33,34 +41,53 @@ pub(super) struct Brevity {
     may_be_here: bool,
     /// Brief executions since the last one that was not.
     in_a_row: AtomicU32,
+    /// Executions that were lent a thread and were not brief.
+    lapses: AtomicU32,
 }
 
 impl Brevity {
     pub(super) fn of(manifest: &Manifest) -> Self {
-        let grants = &manifest.grants;
+        let (grants, limits) = (&manifest.grants, &manifest.limits);
         let no_files = manifest.directories.is_empty() && !grants.scratch;
         let no_hosts = grants.hosts.is_empty() && grants.private_hosts.is_empty();
-        let little_memory = manifest.limits.memory <= MOST_MEMORY;
-        Self { may_be_here: no_files && no_hosts && little_memory, in_a_row: AtomicU32::new(0) }
+        let little = limits.memory <= MOST_MEMORY && limits.output <= MOST_OUTPUT;
+        let may_be_here = no_files && no_hosts && little;
+        Self { may_be_here, in_a_row: AtomicU32::new(0), lapses: AtomicU32::new(0) }
     }
 
-    /// Whether the next execution will be brief, as far as one can tell.
-    pub(super) fn is_proven(&self) -> bool {
-        self.may_be_here && self.in_a_row.load(Relaxed) >= PROOF
+    /// Whether the execution on a payload of so many bytes will be brief, as far as one can tell.
+    pub(super) fn expects(&self, payload: usize) -> bool {
+        self.may_be_here && payload <= MOST_PAYLOAD && self.in_a_row.load(Relaxed) >= self.proof()
     }
 
     /// An execution has ended, and used this much processor time.
     pub(super) fn ended_after(&self, used: Duration) {
         if used > BRIEF {
-            self.was_not_brief();
-        } else if self.in_a_row.load(Relaxed) < PROOF {
+            self.in_a_row.store(0, Relaxed);
+        } else if self.in_a_row.load(Relaxed) < self.proof() {
             self.in_a_row.fetch_add(1, Relaxed);
         }
     }
 
-    /// An execution goes on beyond what is brief.
-    pub(super) fn was_not_brief(&self) {
+    /// One that was lent a thread has to go on elsewhere.
+    pub(super) fn lapsed(&self) {
         self.in_a_row.store(0, Relaxed);
+        self.lapses.fetch_add(1, Relaxed);
+    }
+
+    /// One that went on elsewhere has ended, and was brief: it had waited, or the system had held up its thread.
+    pub(super) fn was_no_lapse(&self) {
+        // More are never taken back than there were.
+        self.lapses.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether so much processor time is that of a brief one.
+    pub(super) fn is_brief(used: Duration) -> bool {
+        used <= BRIEF
+    }
+
+    fn proof(&self) -> u32 {
+        PROOF << self.lapses.load(Relaxed).min(MOST_LAPSES)
     }
 }
 
@@ -81,7 +108,7 @@ mod tests {
 
     fn is_proven_by(brevity: &Brevity, executions: impl IntoIterator<Item = Duration>) -> bool {
         executions.into_iter().for_each(|used| brevity.ended_after(used));
-        brevity.is_proven()
+        brevity.expects(0)
     }
 
     #[test]
@@ -95,6 +122,26 @@ mod tests {
     }
 
     #[test]
+    fn each_lapse_asks_for_twice_as_many_unless_it_was_none() {
+        let brevity = Brevity::of_one_that_only_computes();
+        brevity.lapsed();
+        assert!(!is_proven_by(&brevity, [BRIEF; 2 * PROOF as usize - 1]));
+        assert!(is_proven_by(&brevity, [BRIEF]));
+        brevity.lapsed();
+        brevity.was_no_lapse();
+        assert!(is_proven_by(&brevity, [BRIEF; 2 * PROOF as usize]));
+        (0..100).for_each(|_| brevity.lapsed());
+        assert!(!is_proven_by(&brevity, [BRIEF; 1000]));
+    }
+
+    #[test]
+    fn a_large_payload_goes_elsewhere() {
+        let brevity = Brevity::of_one_that_only_computes();
+        assert!(is_proven_by(&brevity, [BRIEF; PROOF as usize]));
+        assert!(brevity.expects(MOST_PAYLOAD) && !brevity.expects(MOST_PAYLOAD + 1));
+    }
+
+    #[test]
     fn who_may_hold_a_thread_for_long_is_never_lent_one() {
         let host: HostPattern = "example.com:443".parse().unwrap();
         let hosts = || vec![HostGrant { host: host.clone(), methods: Vec::new() }];
@@ -105,8 +152,13 @@ mod tests {
         ] {
             assert!(!is_proven_by(&Brevity::of(&manifest(grants)), [Duration::ZERO; 2 * PROOF as usize]));
         }
-        let mut large = manifest(Grants::default());
-        large.limits.memory = ByteSize(MOST_MEMORY.as_u64() + 1);
-        assert!(!is_proven_by(&Brevity::of(&large), [Duration::ZERO; 2 * PROOF as usize]));
+        let limits = Limits::default();
+        for limits in [
+            Limits { memory: ByteSize(MOST_MEMORY.as_u64() + 1), ..limits.clone() },
+            Limits { output: ByteSize(MOST_OUTPUT.as_u64() + 1), ..limits },
+        ] {
+            let large = Manifest { limits, ..manifest(Grants::default()) };
+            assert!(!is_proven_by(&Brevity::of(&large), [Duration::ZERO; 2 * PROOF as usize]));
+        }
     }
 }

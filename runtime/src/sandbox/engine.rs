@@ -12,7 +12,7 @@ use std::{
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How often the epoch advances. A guest that computes yields its thread after at most two ticks, so this is how long one
+/// How often the epoch advances. A guest's code yields its thread after at most two ticks, so this is how long one
 /// that begins can hold a thread before it makes place for others.
 pub(super) const EPOCH_TICK: Duration = Duration::from_millis(2);
 

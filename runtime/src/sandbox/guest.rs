@@ -29,7 +29,8 @@ use super::{
 /// which the limit of the guest's own memory does not count.
 const MAX_HANDLES: usize = 128;
 
-/// What a guest may hand to the host in one call beyond a result, in bytes: as much as the largest field of a request.
+/// What a guest may hand to the host in one call beyond a result, in bytes: as much as the largest field of a request. And the most
+/// random bytes that it may ask for in one call.
 const MAX_CALL_BYTES: usize = 256 * 1024;
 
 /// The largest set of header fields that a guest may hold in the host, in bytes.
@@ -67,7 +68,9 @@ pub(super) fn store(program: &Program, info: TaskInfo, shared: &Shared) -> Resul
         .stderr(log.clone())
         // Sockets can be linked against but not made: no grant names them.
         .allow_tcp(false)
-        .allow_udp(false);
+        .allow_udp(false)
+        // No fuel counts what is asked of the host: it is made byte by byte, in the host's memory.
+        .max_random_size(MAX_CALL_BYTES as u64);
     let scratch = granted.give(&mut wasi, &shared.scratches)?;
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);

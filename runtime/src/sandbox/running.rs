@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::task::{JoinError, JoinHandle};
@@ -27,17 +27,19 @@ pub struct Running {
 enum Stage {
     /// It is expected to be brief: its first poll is here. `None` in that poll, and after it.
     Here(Option<Guest>, Arc<Brevity>, Arc<Executor>),
-    /// On threads of the guests'.
-    Elsewhere(JoinHandle<Result<Execution, JoinError>>),
+    /// On threads of the guests'. With what is known of its component, if it was expected to be brief.
+    Elsewhere(JoinHandle<Result<Execution, JoinError>>, Option<Arc<Brevity>>),
 }
 
 impl Running {
-    pub(super) fn new(execution: Guest, log: GuestLog, executor: Arc<Executor>, brevity: Arc<Brevity>) -> Self {
-        let stage = match brevity.is_proven() {
-            true => Stage::Here(Some(execution), brevity, executor),
-            false => Stage::Elsewhere(executor.spawn(execution)),
-        };
-        Self { stage, log }
+    /// Begins an execution on guests' threads.
+    pub(super) fn elsewhere(execution: Guest, log: GuestLog, executor: &Executor) -> Self {
+        Self { stage: Stage::Elsewhere(executor.spawn(execution), None), log }
+    }
+
+    /// One that begins where it is awaited.
+    pub(super) fn here(execution: Guest, log: GuestLog, executor: Arc<Executor>, brevity: Arc<Brevity>) -> Self {
+        Self { stage: Stage::Here(Some(execution), brevity, executor), log }
     }
 
     /// What the guest has written so far, also after its end.
@@ -52,16 +54,22 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Execution> {
         loop {
             match &mut self.stage {
-                Stage::Elsewhere(execution) => {
-                    return Pin::new(execution).poll(context).map(|ended| ended.flatten().unwrap_or_else(cut_off));
+                Stage::Elsewhere(execution, expected) => {
+                    let ended = ready!(Pin::new(execution).poll(context)).flatten().unwrap_or_else(cut_off);
+                    // One that was cut off has no receipt.
+                    let was_brief = !ended.receipt.cpu.is_zero() && Brevity::is_brief(ended.receipt.cpu);
+                    if let Some(brevity) = expected.take().filter(|_| was_brief) {
+                        brevity.was_no_lapse();
+                    }
+                    return Poll::Ready(ended);
                 }
                 Stage::Here(execution, brevity, executor) => {
                     let Some(mut guest) = execution.take() else { return Poll::Pending };
                     match catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(context))) {
                         Ok(Poll::Ready(execution)) => return Poll::Ready(execution),
                         Ok(Poll::Pending) => {
-                            brevity.was_not_brief();
-                            self.stage = Stage::Elsewhere(executor.spawn(guest));
+                            brevity.lapsed();
+                            self.stage = Stage::Elsewhere(executor.spawn(guest), Some(brevity.clone()));
                         }
                         Err(panic) => return Poll::Ready(panicked(&panic)),
                     }
@@ -99,7 +107,7 @@ mod tests {
     fn proven() -> Arc<Brevity> {
         let brevity = Arc::new(Brevity::of_one_that_only_computes());
         (0..100).for_each(|_| brevity.ended_after(Duration::from_micros(10)));
-        assert!(brevity.is_proven());
+        assert!(brevity.expects(0));
         brevity
     }
 
@@ -110,7 +118,11 @@ mod tests {
             Execution::without_receipt(Outcome::Completed(thread::current().name().unwrap_or_default().to_owned()))
         });
         let executor = Arc::new(Executor::new(1).unwrap());
-        Running::new(guest, GuestLog::new(ByteSize::kib(1)), executor.clone(), brevity.clone()).await
+        let log = GuestLog::new(ByteSize::kib(1));
+        match brevity.expects(0) {
+            true => Running::here(guest, log, executor.clone(), brevity.clone()).await,
+            false => Running::elsewhere(guest, log, &executor).await,
+        }
     }
 
     fn ended_on(execution: Execution) -> String {
@@ -129,7 +141,7 @@ mod tests {
     async fn one_that_is_not_brief_after_all_goes_on_elsewhere_and_has_to_prove_itself_anew() {
         let brevity = proven();
         assert_eq!(ended_on(executed(&brevity, tokio::task::yield_now()).await), "guest");
-        assert!(!brevity.is_proven());
+        assert!(!brevity.expects(0));
     }
 
     #[tokio::test]
