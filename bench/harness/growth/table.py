@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from harness.growth.group import Group, Row
-from harness.tables import ratio, table
+from harness.tables import table
 
 Turns = dict[str, list[dict[str, Any]]]
 HEAD = ["what", "goal", "min", "median", "max", "of", "ratio", "met"]
@@ -16,7 +16,13 @@ def growth(groups: Sequence[Group], measured: dict[str, dict[str, Any]]) -> str:
     for group in groups:
         turns: Turns = measured.get(group.name, {}).get("cases", {})
         rows.extend(line(row, turns) for row in group.rows if values(turns, row.case, row.figure))
-    return table(rows)
+    return "\n".join([table(rows), *scales(measured)])
+
+
+def scales(measured: dict[str, dict[str, Any]]) -> list[str]:
+    """Where there was less to do than the rows say."""
+    smaller = [f"{name} at {each['scale']:g}" for name, each in measured.items() if each["scale"] != 1]
+    return ["", f"So many times the tasks and rows: {', '.join(smaller)}."] if smaller else []
 
 
 def line(row: Row, turns: Turns) -> list[str]:
@@ -26,7 +32,14 @@ def line(row: Row, turns: Turns) -> list[str]:
     judged = share if row.base is not None else median(found)
     spread = map(number, (min(found), median(found), max(found)))
     of = number(median(base)) if base else "–"
-    return [f"{row.what} ({row.unit})", goal(row), *spread, of, ratio(share), verdict(row, judged)]
+    return [
+        f"{row.what} ({row.unit})",
+        goal(row),
+        *spread,
+        of,
+        "–" if share is None else f"{share:.2f}",
+        verdict(row, judged),
+    ]
 
 
 def goal(row: Row) -> str:
