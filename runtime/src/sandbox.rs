@@ -3,7 +3,7 @@
 //! Third step of a task's way: `components` found the code, `lifecycle` will record what comes out. Promises: each
 //! execution has a store and an instance of its own, so nothing leaks from one task to the next (invariant 3); time,
 //! memory, output and log are bounded (invariant 4); a guest that computes is made to yield, and guests run on threads
-//! of their own, unless they end at once ([`brief`]), so that none delays another one or the service.
+//! of their own, unless they end at once (`brief`), so that none delays another one or the service.
 
 mod bindings;
 mod brief;
