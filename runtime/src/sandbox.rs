@@ -151,7 +151,7 @@ impl Sandbox {
     /// begin only then.
     pub fn execute(&self, slot: Slot, program: Arc<Program>, call: Call) -> Running {
         let log = GuestLog::new(program.manifest().limits.log);
-        self.spawn(slot, program, call, log)
+        self.begin(slot, program, call, log)
     }
 
     /// [`Sandbox::execute`], and all that the guest writes is sent to `listener` as it is written. Its queue grows to no more
@@ -164,10 +164,10 @@ impl Sandbox {
         listener: UnboundedSender<Bytes>,
     ) -> Running {
         let log = GuestLog::heard(program.manifest().limits.log, listener);
-        self.spawn(slot, program, call, log)
+        self.begin(slot, program, call, log)
     }
 
-    fn spawn(&self, slot: Slot, program: Arc<Program>, call: Call, log: GuestLog) -> Running {
+    fn begin(&self, slot: Slot, program: Arc<Program>, call: Call, log: GuestLog) -> Running {
         let (interrupted, task, mut cancelled) =
             (self.interrupted.clone(), call.info.task_id, self.cancelled.subscribe());
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };

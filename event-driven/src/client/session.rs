@@ -12,7 +12,7 @@ use lapin::{
     options::{BasicAckOptions, BasicNackOptions},
 };
 use tokio::{
-    sync::mpsc,
+    sync::mpsc::{self, error::TrySendError},
     task::JoinSet,
     time::{Interval, MissedTickBehavior},
 };
@@ -163,15 +163,6 @@ impl Session {
 
     /// Hands a delivery out, or keeps it until there is room.
     fn deliver(&mut self, from: ConsumerId, delivery: Delivery) {
-        self.delivered(from, delivery);
-        if let Ok(room) = self.out.try_reserve()
-            && let Some(delivery) = self.waiting.take()
-        {
-            room.send(delivery);
-        }
-    }
-
-    fn delivered(&mut self, from: ConsumerId, delivery: Delivery) {
         let number = delivery.delivery_tag;
         self.window.delivered(number);
         let ticket = Ticket { tag: Tag { number, from }, settled: self.tell.clone() };
@@ -180,13 +171,14 @@ impl Session {
             return;
         }
         let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
-        self.waiting = Some(RawDelivery {
+        let delivery = RawDelivery {
             routing_key: first_routing_key(exchange, key, &self.source.queue, &delivery.properties),
             properties: delivery.properties,
             body: Bytes::from(delivery.data),
             redelivered: delivery.redelivered,
             receipt: Receipt::new(ticket),
-        });
+        };
+        self.waiting = self.out.try_send(delivery).err().map(TrySendError::into_inner);
     }
 
     /// Takes all settlements that are there, then acks.

@@ -145,14 +145,13 @@ impl Subscriptions {
         if self.changing.is_some() {
             return;
         }
-        let channel = || self.channel.clone();
         self.changing = match step(self.holders.iter().map(|(holder, _)| *holder), self.wanted) {
             None => None,
-            Some(Step::Add(prefetch)) => Some(changing(add(channel(), self.queue.clone(), prefetch))),
+            Some(Step::Add(prefetch)) => Some(changing(add(self.channel.clone(), self.queue.clone(), prefetch))),
             Some(Step::Cancel(id)) => {
                 self.holders.iter_mut().find(|(holder, _)| holder.id == id).map(|(holder, tag)| {
                     holder.cancelled = true;
-                    changing(cancel(channel(), tag.clone()))
+                    changing(cancel(self.channel.clone(), tag.clone()))
                 })
             }
         };

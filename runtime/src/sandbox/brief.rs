@@ -75,15 +75,13 @@ impl Brevity {
         self.lapses.fetch_add(1, Relaxed);
     }
 
-    /// One that went on elsewhere has ended, and was brief: it had waited, or the system had held up its thread.
-    pub(super) fn was_no_lapse(&self) {
-        // More are never taken back than there were.
-        self.lapses.fetch_sub(1, Relaxed);
-    }
-
-    /// Whether so much processor time is that of a brief one.
-    pub(super) fn is_brief(used: Duration) -> bool {
-        used <= BRIEF
+    /// One that had to go on elsewhere has ended, and used this much processor time. A brief one was no lapse: it had waited, or the
+    /// system had held up its thread. Of one that was cut off nothing is known, and it has used none.
+    pub(super) fn lapse_ended_after(&self, used: Duration) {
+        if used <= BRIEF && !used.is_zero() {
+            // More are never taken back than there were.
+            self.lapses.fetch_sub(1, Relaxed);
+        }
     }
 
     fn proof(&self) -> u32 {
@@ -128,7 +126,7 @@ mod tests {
         assert!(!is_proven_by(&brevity, [BRIEF; 2 * PROOF as usize - 1]));
         assert!(is_proven_by(&brevity, [BRIEF]));
         brevity.lapsed();
-        brevity.was_no_lapse();
+        brevity.lapse_ended_after(BRIEF);
         assert!(is_proven_by(&brevity, [BRIEF; 2 * PROOF as usize]));
         (0..100).for_each(|_| brevity.lapsed());
         assert!(!is_proven_by(&brevity, [BRIEF; 1000]));

@@ -56,10 +56,8 @@ impl Future for Running {
             match &mut self.stage {
                 Stage::Elsewhere(execution, expected) => {
                     let ended = ready!(Pin::new(execution).poll(context)).flatten().unwrap_or_else(cut_off);
-                    // One that was cut off has no receipt.
-                    let was_brief = !ended.receipt.cpu.is_zero() && Brevity::is_brief(ended.receipt.cpu);
-                    if let Some(brevity) = expected.take().filter(|_| was_brief) {
-                        brevity.was_no_lapse();
+                    if let Some(brevity) = expected.take() {
+                        brevity.lapse_ended_after(ended.receipt.cpu);
                     }
                     return Poll::Ready(ended);
                 }
