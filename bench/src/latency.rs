@@ -6,17 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use event_driven::{message::ShortText, publisher::Publication};
 use futures_util::StreamExt;
 use lapin::{
-    Channel, Consumer,
-    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
+    Consumer,
+    options::{BasicConsumeOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use serde_json::json;
-use tokio::{runtime::Handle, task::spawn_blocking, time::timeout_at};
+use tokio::{task::spawn_blocking, time::timeout_at};
 use tokio_util::sync::CancellationToken;
-use warren::bench::{Arrivals, Timetable, Workload, keep};
+use warren::bench::{Arrivals, Timetable, Unwaited, keep};
 
 use crate::{Places, Result, publish};
 
@@ -48,22 +47,28 @@ pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
     // Two connections: RabbitMQ may hold up the one that publishes.
     let (publishing, answering) =
         (publish::connect(&places.rabbitmq).await?, publish::connect(&places.rabbitmq).await?);
-    let (channel, answers) = (publishing.create_channel().await?, answering.create_channel().await?);
+    let (unwaited, mut confirms) = Unwaited::open(&publishing, timetable.count()).await?;
+    let answers = answering.create_channel().await?;
     let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     let queue = answers.queue_declare("".into(), own, FieldTable::default()).await?.name().clone();
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let consumer = answers.basic_consume(queue.clone(), "".into(), options, FieldTable::default()).await?;
     let begin = Instant::now() + LEAD;
     let until = begin + timetable.end() + PATIENCE;
-    let send = sender(channel, publish::workload(true)?, queue.as_str().parse()?);
+    let send = unwaited.sender(publish::workload(true)?, queue.as_str().parse()?);
     let pace = spawn_blocking(move || keep(&timetable, begin, &CancellationToken::new(), send));
     let arrivals = arrive(consumer, Arrivals::new(timetable, begin), until).await;
     let kept = pace.await?;
+    // Nothing that the broker does not have can be answered.
+    let confirmed = timeout_at(until.into(), confirms.all());
+    let confirmed = confirmed.await.map_err(|_| "RabbitMQ has not confirmed all tasks in time")??;
     let spread = arrivals.spread(until);
     let micros = |time: Option<Duration>| time.or(spread.longest()).map(|time| time.as_micros());
     let told = json!({
         "rate": args.rate,
         "sent": timetable.measured(),
+        "confirmed_with_warm_up": confirmed,
+        "answered_with_warm_up": arrivals.answered(),
         "answered": arrivals.measured(),
         "late": kept.late,
         "p50_us": micros(spread.per_mille(500)),
@@ -72,19 +77,6 @@ pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
     });
     println!("{told}");
     Ok(())
-}
-
-/// Publishes the task of a number, and waits for nothing.
-fn sender(channel: Channel, workload: Workload, reply_to: ShortText) -> impl FnMut(u64) -> bool + Send + 'static {
-    let handle = Handle::current();
-    move |n| {
-        let Publication { exchange, routing_key, properties, body, .. } =
-            Publication::of_task(&workload.task(n, Some(&reply_to)));
-        let (options, key) = (BasicPublishOptions::default(), routing_key.as_str().into());
-        let published =
-            handle.block_on(channel.basic_publish(exchange.as_str().into(), key, options, &body, properties));
-        published.inspect_err(|error| eprintln!("{error}")).is_ok()
-    }
 }
 
 /// Until all are there or the time is over.

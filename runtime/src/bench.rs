@@ -8,6 +8,7 @@
 //!
 //! - [`Timetable`] and [`keep`]: an open loop, which sends each message when it is due, whatever became of those before
 //! - [`Arrivals`] and [`Spread`]: how long each took, from when it was due, and percentiles of that
+//! - [`Unwaited`]: publishes when a message is due, and tells afterwards what the broker has
 //! - [`fill`]: as many messages as there are, with confirms and a window
 //! - [`cpu_of`], [`cpu_of_all`], [`memory_of`]: what processes have used, where the system tells that
 
@@ -27,6 +28,7 @@ mod spread;
 mod subject;
 mod timetable;
 mod trial;
+mod unwaited;
 mod usage;
 mod watch;
 mod workload;
@@ -42,6 +44,7 @@ pub use self::{
     spread::Spread,
     subject::Subject,
     timetable::Timetable,
+    unwaited::{Confirms, Unwaited},
     usage::{cpu_of, cpu_of_all, memory_of},
     watch::Watch,
     workload::Workload,

@@ -17,6 +17,7 @@ mod attempt_row;
 mod clock;
 mod connect;
 mod connect_error;
+mod copy;
 mod database;
 mod event_row;
 mod flush;

@@ -26,6 +26,7 @@ mod lifecycle {
     mod lists;
     mod lookups;
     mod migrations;
+    mod new_rows;
     mod outage;
     mod pending;
     mod plans;

@@ -36,6 +36,8 @@ pub struct AckWindow {
     states: VecDeque<State>,
     done: usize,
     open: usize,
+    /// So many done are acked without waiting for more.
+    group: usize,
     /// So many done and held back are acked one by one.
     patience: usize,
     /// The first tag at the last look.
@@ -45,12 +47,13 @@ pub struct AckWindow {
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, patience: patience(prefetch), looked_at: 0 }
+        let (group, patience) = (group(prefetch), patience(prefetch));
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, group, patience, looked_at: 0 }
     }
 
     /// From now on so many can be unsettled.
     pub fn set_prefetch(&mut self, prefetch: u16) {
-        self.patience = patience(prefetch);
+        (self.group, self.patience) = (group(prefetch), patience(prefetch));
     }
 
     /// A delivery came. Those with lower tags that did not are on their way, and open. A tag far ahead is a broken protocol
@@ -79,6 +82,16 @@ impl AckWindow {
     /// Whether nothing is open: all deliveries are done or told.
     pub fn is_settled(&self) -> bool {
         self.open == 0
+    }
+
+    /// Whether so many are done that an ack need not wait for more of them.
+    pub fn is_ripe(&self) -> bool {
+        self.done >= self.group
+    }
+
+    /// Whether something is done and not held back by a slower delivery.
+    pub fn is_ready(&self) -> bool {
+        self.done > 0 && self.states.front().is_some_and(|state| *state != State::Open)
     }
 
     /// The acks to send now. None is given twice.
@@ -147,6 +160,11 @@ impl AckWindow {
     }
 }
 
+/// A quarter: what may still be delivered meanwhile is more than what waits for its ack.
+fn group(prefetch: u16) -> usize {
+    usize::from(prefetch / 4).max(1)
+}
+
 fn patience(prefetch: u16) -> usize {
     usize::from(prefetch).div_ceil(2).max(1)
 }
@@ -171,6 +189,22 @@ mod tests {
         window.done(4);
         assert_eq!(window.take(), [Ack { tag: 4, multiple: true }]);
         assert!(window.is_settled());
+    }
+
+    #[test]
+    fn a_quarter_of_the_prefetch_makes_a_group_and_one_alone_where_that_is_less() {
+        let mut window = AckWindow::new(8);
+        (1..=8).for_each(|tag| window.delivered(tag));
+        assert!(!window.is_ready() && !window.is_ripe());
+        window.done(2);
+        assert!(!window.is_ready(), "it is held back");
+        window.done(1);
+        assert!(window.is_ready() && window.is_ripe());
+        assert_eq!(window.take(), [Ack { tag: 2, multiple: true }]);
+        window.done(3);
+        assert!(window.is_ready() && !window.is_ripe());
+        window.set_prefetch(3);
+        assert!(window.is_ripe());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The life of one consuming channel: deliveries out, settlements in, acks and copies to RabbitMQ.
 //!
-//! One task does all of it, so nothing needs a lock. Settlements are taken as many as there are, then acked: under load in
-//! groups, when idle at once.
+//! One task does all of it, so nothing needs a lock. What is settled is acked in groups: a moment later, or as soon as it is a
+//! quarter of the prefetch.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,8 +29,12 @@ use crate::{message::first_routing_key, names::TASKS_QUEUE, topology::is_probe};
 /// How long RabbitMQ may take to cancel a consumer. On a link that was cut without a word it never does.
 const CANCEL: Duration = Duration::from_secs(5);
 
+/// How long an ack waits at most for others to become one with. Each is a command that a quorum queue logs and syncs, and the
+/// next deliveries come as many at a time as it frees. What is done has been committed, so nobody else waits for that.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// How often it is looked at what is done and held back by a slower delivery.
-const LATE: Duration = Duration::from_millis(50);
+const LATE: Duration = Duration::from_millis(250);
 
 /// Why a session is over.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub(super) struct Session {
     out: mpsc::Sender<RawDelivery>,
     /// Taken from the channel, and no room for it in `out` yet.
     waiting: Option<RawDelivery>,
+    /// Begins anew with the first that may be acked.
+    gather: Interval,
     late: Interval,
     copies: JoinSet<Tag>,
     stop: CancellationToken,
@@ -80,7 +86,8 @@ impl Session {
             tell,
             out: lane.out.clone(),
             waiting: None,
-            late: late(),
+            gather: every(GATHER),
+            late: every(LATE),
             copies: JoinSet::new(),
             stop: lane.stop.clone(),
             closed: shared.closed.clone(),
@@ -113,6 +120,7 @@ impl Session {
                 () = stop.cancelled() => return Ok(None),
                 Some(settled) = self.settled.recv() => self.settle(settled).await?,
                 Some(copied) = self.copies.join_next() => self.copied(copied).await?,
+                _ = self.gather.tick(), if self.window.is_ready() => self.flush().await?,
                 _ = self.late.tick(), if self.window.holds_back() => {
                     let acks = self.window.take_late();
                     self.ack(acks).await?;
@@ -181,19 +189,17 @@ impl Session {
         self.waiting = self.out.try_send(delivery).err().map(TrySendError::into_inner);
     }
 
-    /// Takes all settlements that are there, then acks.
+    /// Takes all settlements that are there, then acks if they are many.
     async fn settle(&mut self, first: Settled) -> Result<(), lapin::Error> {
         self.record(first).await?;
-        // What is committed together is settled by many tasks. If this is not one alone, the others are to run now: their acks become
-        // one with these.
-        if let Ok(second) = self.settled.try_recv() {
-            self.record(second).await?;
-            tokio::task::yield_now().await;
-        }
         while let Ok(settled) = self.settled.try_recv() {
             self.record(settled).await?;
         }
-        self.flush().await
+        // At the end nobody looks at the time.
+        if self.window.is_ripe() || self.stop.is_cancelled() {
+            self.flush().await?;
+        }
+        Ok(())
     }
 
     async fn record(&mut self, settled: Settled) -> Result<(), lapin::Error> {
@@ -239,7 +245,11 @@ impl Session {
 
     /// It may be acked.
     fn done(&mut self, tag: Tag) {
+        let waits_already = self.window.is_ready();
         self.window.done(tag.number);
+        if !waits_already {
+            self.gather.reset();
+        }
         self.subscriptions.settled(tag.from);
     }
 
@@ -250,8 +260,8 @@ impl Session {
     }
 }
 
-fn late() -> Interval {
-    let mut late = tokio::time::interval(LATE);
-    late.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    late
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

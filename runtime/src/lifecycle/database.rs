@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::time::timeout;
 
-use super::{Clock, ConnectError, MigrationError, connect, given_up::Links, tally::Tally, verdict};
+use super::{Clock, ConnectError, MigrationError, connect, copy::Copies, given_up::Links, tally::Tally, verdict};
 use crate::masked_url::masked;
 
 /// How long the database may take to answer a question that asks for nothing.
@@ -86,6 +86,8 @@ pub struct Database {
     pub(super) writer: DatabaseConnection,
     /// The connections that the recorder and the look-ups keep, on Postgres.
     pub(super) links: Arc<Links>,
+    /// Which statement rows are written with first, on Postgres.
+    pub(super) copies: Arc<Copies>,
     pub(super) reader: DatabaseConnection,
     /// This runtime's signs of life: no list of tasks, however slow, may make it look dead.
     pub(super) pulse: DatabaseConnection,
@@ -122,8 +124,8 @@ impl Database {
             .map_err(|source| ConnectError::Other { url: url.clone(), source })?;
         let connect::Connections { writer, reader, pulse } = connections;
         let DatabaseConfig { lease, statement_timeout, .. } = *config;
-        let (links, tally) = (Arc::default(), Arc::default());
-        Ok(Self { backend, writer, links, reader, pulse, lease, tally, clock, url, statement_timeout })
+        let (links, copies, tally) = (Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { backend, writer, links, copies, reader, pulse, lease, tally, clock, url, statement_timeout })
     }
 
     /// Brings the schema up to date; does nothing if it is. Any number of runtimes may do so at once.

@@ -27,6 +27,8 @@ pub struct EventRow {
     pub routing_key: Arc<str>,
     /// The producer's identifier of the message.
     pub message_id: Option<Arc<str>>,
+    /// Whether the event is not stored as far as this runtime knows. It may be wrong: a hint, for speed alone.
+    pub presumed_new: bool,
 }
 
 impl EventRow {
@@ -74,6 +76,7 @@ impl From<event_store::Model> for EventRow {
             payload: text(stored.payload),
             routing_key: stored.routing_key.into(),
             message_id: text(stored.message_id),
+            presumed_new: false,
         }
     }
 }

@@ -65,6 +65,14 @@ impl Links {
         answer
     }
 
+    /// Runs a `COPY … FROM STDIN` with all its rows, in the format that it names; as [`execute`](Self::execute).
+    pub(super) async fn copy(&self, pool: &PgPool, statement: &str, rows: &[u8]) -> Result<(), sqlx::Error> {
+        let mut connection = self.take(pool).await?;
+        let answer = copy(&mut connection, statement, rows).await;
+        self.put_back(connection, &answer);
+        answer
+    }
+
     async fn take(&self, pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
         match self.alive().await {
             Some(connection) => Ok(connection),
@@ -107,6 +115,12 @@ impl Links {
     fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> Result<(), sqlx::Error> {
+    let mut copy = connection.copy_in_raw(statement).await?;
+    copy.send(rows).await?;
+    copy.finish().await.map(drop)
 }
 
 /// Runs one statement of the pool's. If the future is dropped before it is answered, its connection is closed and its place

@@ -9,20 +9,24 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    DatabaseConnection, DbErr, RuntimeErr,
+    sqlx::{self, PgPool},
+};
 use uuid::Uuid;
 
 use super::{
-    AttemptRow, EventRow, TaskRow,
+    AttemptRow, Database, EventRow, TaskRow,
+    copy::Rows,
     given_up::{self, Links},
     upsert,
 };
 
 /// A column and its type.
-type Column = (&'static str, &'static str);
+pub(super) type Column = (&'static str, &'static str);
 
 /// In the order of the arguments; then [`RECEIPT_COLUMNS`] of the attempt that is kept in the row.
-const TASK_COLUMNS: [Column; 17] = [
+pub(super) const TASK_COLUMNS: [Column; 17] = [
     ("id_task", "uuid"),
     ("correlation_id", "text"),
     ("producer_app", "text"),
@@ -43,7 +47,7 @@ const TASK_COLUMNS: [Column; 17] = [
 ];
 
 /// In the order of the arguments.
-const EVENT_COLUMNS: [Column; 8] = [
+pub(super) const EVENT_COLUMNS: [Column; 8] = [
     ("id_event_store", "uuid"),
     ("correlation_id", "text"),
     ("producer_app", "text"),
@@ -69,7 +73,7 @@ const ATTEMPT_COLUMNS: [Column; 10] = [
 ];
 
 /// In the order of the arguments.
-const RECEIPT_COLUMNS: [Column; 7] = [
+pub(super) const RECEIPT_COLUMNS: [Column; 7] = [
     ("cpu_us", "int8"),
     ("memory_bytes", "int8"),
     ("payload_bytes", "int8"),
@@ -140,12 +144,27 @@ fn insert(table: &str, columns: &[Column], first: usize) -> String {
     format!("INSERT INTO {table} ({names}) SELECT {values} FROM unnest({arrays}) AS new({names})")
 }
 
-/// Inserts each task, or updates its row if that yields; and its attempts.
-///
+/// Inserts each task, or updates its row if that yields; and its attempts. Those that are presumed new are copied; if one is not, after
+/// all, all are upserted, which changes nothing of what is stored already.
+pub(super) async fn write_tasks(db: &Database, rows: &[&TaskRow]) -> Result<(), DbErr> {
+    let pool = db.writer.get_postgres_connection_pool();
+    let is_new = |row: &&TaskRow| row.presumed_new && row.other_attempts().is_empty();
+    let (new, others): (Vec<&TaskRow>, Vec<&TaskRow>) = rows.iter().partition(|row| is_new(row));
+    let copying = &db.copies.tasks;
+    if !copying.is_worth_it(new.len())
+        || !copying.copy(&db.links, pool, Rows::of_tasks(&new)).await.map_err(as_seaorm)?
+    {
+        return upsert_tasks(&db.links, pool, rows).await;
+    }
+    match others.as_slice() {
+        [] => Ok(()),
+        others => upsert_tasks(&db.links, pool, others).await,
+    }
+}
+
 /// An attempt that was to be kept in a row which did not yield is written after that: the stored row says whether it is
 /// another one's, or was written by this very statement when its answer was lost.
-pub(super) async fn upsert_tasks(links: &Links, db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
-    let pool = db.get_postgres_connection_pool();
+async fn upsert_tasks(links: &Links, pool: &PgPool, rows: &[&TaskRow]) -> Result<(), DbErr> {
     let others = attempts(rows, TaskRow::other_attempts);
     let query = match others.as_slice() {
         [] => bind_tasks(sqlx::query(UPSERT_TASKS.as_str()), rows),
@@ -230,8 +249,23 @@ fn bind_attempts<'q>(query: Query<'q>, attempts: &[(Uuid, &'q AttemptRow)]) -> Q
     bind_receipts(query, &column(&attempts, Some))
 }
 
-/// Inserts each event that has no row yet.
-pub(super) async fn insert_events(links: &Links, db: &DatabaseConnection, rows: &[&EventRow]) -> Result<(), DbErr> {
+/// Inserts each event that has no row yet. If those that are presumed new all are, they are copied.
+pub(super) async fn write_events(db: &Database, rows: &[&EventRow]) -> Result<(), DbErr> {
+    let pool = db.writer.get_postgres_connection_pool();
+    let (new, others): (Vec<&EventRow>, Vec<&EventRow>) = rows.iter().partition(|row| row.presumed_new);
+    let copying = &db.copies.events;
+    if !copying.is_worth_it(new.len())
+        || !copying.copy(&db.links, pool, Rows::of_events(&new)).await.map_err(as_seaorm)?
+    {
+        return insert_events(&db.links, pool, rows).await;
+    }
+    match others.as_slice() {
+        [] => Ok(()),
+        others => insert_events(&db.links, pool, others).await,
+    }
+}
+
+async fn insert_events(links: &Links, pool: &PgPool, rows: &[&EventRow]) -> Result<(), DbErr> {
     let query = sqlx::query(INSERT_EVENTS.as_str())
         .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
         .bind(texts(rows, |row| &row.correlation_id))
@@ -241,7 +275,7 @@ pub(super) async fn insert_events(links: &Links, db: &DatabaseConnection, rows: 
         .bind(texts(rows, |row| &row.payload))
         .bind(rows.iter().map(|row| &*row.routing_key).collect::<Vec<_>>())
         .bind(texts(rows, |row| &row.message_id));
-    links.execute(db.get_postgres_connection_pool(), query).await.map(drop).map_err(as_seaorm)
+    links.execute(pool, query).await.map(drop).map_err(as_seaorm)
 }
 
 fn column<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
@@ -249,7 +283,7 @@ fn column<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
 }
 
 /// A number that counts attempts, as the column has it.
-fn number(attempt: u32) -> i32 {
+pub(super) fn number(attempt: u32) -> i32 {
     attempt.try_into().unwrap_or(i32::MAX)
 }
 

@@ -63,7 +63,7 @@ impl Row for TaskRow {
 
     async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
         match db.backend {
-            Backend::Postgres => postgres::upsert_tasks(&db.links, &db.writer, rows).await,
+            Backend::Postgres => postgres::write_tasks(db, rows).await,
             Backend::Sqlite => sqlite::upsert_tasks(&db.writer, rows).await,
         }
     }
@@ -100,7 +100,7 @@ impl Row for EventRow {
 
     async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
         match db.backend {
-            Backend::Postgres => postgres::insert_events(&db.links, &db.writer, rows).await,
+            Backend::Postgres => postgres::write_events(db, rows).await,
             Backend::Sqlite => sqlite::insert_events(&db.writer, rows).await,
         }
     }

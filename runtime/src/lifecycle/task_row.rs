@@ -50,6 +50,8 @@ pub struct TaskRow {
     /// What is new of the task's attempts; committed with the state, and also where the state itself has to yield. Empty in
     /// a row that was read.
     pub attempts: Vec<AttemptRow>,
+    /// Whether nothing is stored of the task as far as this runtime knows. It may be wrong: a hint, for speed alone.
+    pub presumed_new: bool,
 }
 
 impl TaskRow {
@@ -73,6 +75,7 @@ impl TaskRow {
             started_at: None,
             finished_at: None,
             attempts: Vec::new(),
+            presumed_new: false,
         }
     }
 
@@ -164,6 +167,7 @@ impl TaskRow {
             return;
         }
         newer.attempts = mem::take(&mut self.attempts);
+        newer.presumed_new = self.presumed_new;
         let older = mem::replace(self, newer);
         self.created_at = older.created_at;
         keep(&mut self.correlation_id, older.correlation_id);
@@ -239,6 +243,7 @@ impl From<task_store::Model> for TaskRow {
             started_at: stored.started_at,
             finished_at: stored.finished_at,
             attempts: Vec::new(),
+            presumed_new: false,
         }
     }
 }

@@ -12,8 +12,8 @@ use std::{
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How often the epoch advances. A guest's code yields its thread after at most two ticks, so this is how long one
-/// that begins can hold a thread before it makes place for others.
+/// How often the epoch advances. A guest's code yields its thread at the first tick that finds it to have used a millisecond of
+/// processor time: after three at most.
 pub(super) const EPOCH_TICK: Duration = Duration::from_millis(2);
 
 /// How much of a linear memory stays resident between two executions. Rust guests start with 1.1 MiB; what is larger

@@ -15,12 +15,12 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::{
     context::TaskInfo,
     disk::Disk,
-    engine::EPOCH_TICK,
     granted::GrantError,
     guest_log::GuestLog,
     http::Http,
     ledger::Ledger,
     limiter::Limiter,
+    meter,
     program::Program,
     scratch::{Scratch, Scratches},
 };
@@ -35,6 +35,10 @@ const MAX_CALL_BYTES: usize = 256 * 1024;
 
 /// The largest set of header fields that a guest may hold in the host, in bytes.
 const MAX_FIELDS_BYTES: usize = 16 * 1024;
+
+/// A guest that has used less processor time since it got its thread keeps it at a tick of the epoch. By the time on the wall, one that
+/// the system holds up would lose its turn, and be taken for one that computes.
+const SHORTEST_TURN: Duration = Duration::from_millis(1);
 
 /// What an execution shares with the host.
 pub(super) struct Shared {
@@ -93,8 +97,8 @@ pub(super) fn store(program: &Program, info: TaskInfo, shared: &Shared) -> Resul
     let output = usize::try_from(limits.output.as_u64()).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(output.saturating_add(MAX_CALL_BYTES));
     store.set_epoch_deadline(1);
-    // The first tick may come as soon as it has begun: one that is over before the next need not wait for its turn again.
-    store.epoch_deadline_callback(|store| match store.data().started.elapsed() < EPOCH_TICK {
+    // A tick may come as soon as it has its turn: one that is over before the next need not wait for another turn.
+    store.epoch_deadline_callback(|_| match meter::used_in_this_turn() < SHORTEST_TURN {
         true => Ok(UpdateDeadline::Continue(1)),
         false => Ok(UpdateDeadline::Yield(1)),
     });

@@ -87,6 +87,7 @@ impl Service {
         row.attempts.push(attempt);
         let mut running = self.parts.sandbox.execute(slot, component.program.clone(), self.call(task));
         let (Execution { outcome, receipt }, announced) = self.announced(&row, &mut running).await;
+        row.presumed_new &= !announced;
         log_lines(task, &receipt.log);
         let outcome = self.still_cancelled(row.id, outcome).await;
         if let Some(attempt) = row.attempts.last_mut() {
@@ -185,9 +186,9 @@ impl Service {
 }
 
 /// The row of an attempt that runs. The payload may be large: it is written once.
-fn running_row(row: &TaskRow, log: LogTail, with_payload: bool) -> TaskRow {
-    let mut row =
-        TaskRow { status: TaskStatus::Running, payload: row.payload.clone().filter(|_| with_payload), ..row.clone() };
+fn running_row(row: &TaskRow, log: LogTail, first: bool) -> TaskRow {
+    let (payload, presumed_new) = (row.payload.clone().filter(|_| first), row.presumed_new && first);
+    let mut row = TaskRow { status: TaskStatus::Running, payload, presumed_new, ..row.clone() };
     if let Some(attempt) = row.attempts.last_mut() {
         attempt.log_so_far = Some(log);
         attempt.announced = true;

@@ -17,7 +17,7 @@ impl Service {
             EventMessage::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body());
         let settlement = match decoded {
             Ok(event) => {
-                let row = rows::event(&event, self.parts.database.clock().now());
+                let row = rows::event(&event, delivery.redelivered, self.parts.database.clock().now());
                 self.in_time(self.record_event(row), &delivery).await.flatten()
             }
             Err(malformed) => {

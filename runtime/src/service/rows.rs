@@ -110,8 +110,8 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
     row
 }
 
-/// The row of an event.
-pub(super) fn event(message: &EventMessage, now: DateTime<Utc>) -> EventRow {
+/// The row of an event that was delivered, perhaps not for the first time.
+pub(super) fn event(message: &EventMessage, redelivered: bool, now: DateTime<Utc>) -> EventRow {
     let id = match &message.message_id {
         Some(id) => id_of_message(&message.producer_app, id),
         None => Uuid::now_v7(),
@@ -125,6 +125,7 @@ pub(super) fn event(message: &EventMessage, now: DateTime<Utc>) -> EventRow {
         payload: Some(message.payload.shared()),
         routing_key: message.routing_key.as_str().into(),
         message_id: message.message_id.as_ref().map(ShortText::shared),
+        presumed_new: !redelivered,
     }
 }
 

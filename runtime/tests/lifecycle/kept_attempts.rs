@@ -31,7 +31,7 @@ crate::on_both_databases!(
 );
 
 /// The attempt of `completed(_, n, second)`, as a service records it.
-fn attempt(n: u32, second: i64) -> AttemptRow {
+pub(super) fn attempt(n: u32, second: i64) -> AttemptRow {
     let begun = AttemptRow::begun(n, "runtime-1".into(), at(second));
     let mut attempt = AttemptRow { component_digest: Some("sha256:1".into()), ..begun };
     attempt.receipt = Some(Receipt { cpu: Duration::from_micros(7), memory: 65_536, ..Receipt::default() });
@@ -51,7 +51,7 @@ fn under_way(attempt: &AttemptRow) -> AttemptRow {
     }
 }
 
-fn with(row: TaskRow, attempts: &[&AttemptRow]) -> TaskRow {
+pub(super) fn with(row: TaskRow, attempts: &[&AttemptRow]) -> TaskRow {
     TaskRow { attempts: attempts.iter().map(|&attempt| attempt.clone()).collect(), ..row }
 }
 

@@ -70,5 +70,6 @@ pub(crate) fn event(n: usize) -> EventRow {
         payload: Some(format!(r#"{{"order": {n}}}"#).into()),
         routing_key: "routing.event.create.order".into(),
         message_id: None,
+        presumed_new: false,
     }
 }

@@ -5,22 +5,17 @@ use std::time::Instant;
 use event_driven::{
     connection::lost,
     lapin::{
-        Channel, Confirmation, Connection, Consumer, PublisherConfirm,
-        options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+        Connection, Consumer,
+        options::{BasicConsumeOptions, QueueDeclareOptions},
         types::FieldTable,
     },
     message::{Outcome, ShortText},
-    publisher::Publication,
 };
 use futures_util::StreamExt;
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, mpsc},
-    time::timeout_at,
-};
+use tokio::time::timeout_at;
 
 use super::{
-    super::{Arrivals, BenchError, Grounds, Kept, Watch},
+    super::{Arrivals, BenchError, Grounds, Kept, Unwaited, Watch},
     Load, pace,
 };
 
@@ -57,62 +52,19 @@ impl Answers {
 
 /// Sends, and waits for the answers until all are there or the time is over.
 pub(super) async fn measure(load: Load, grounds: &Grounds, watch: &dyn Watch) -> Result<(Kept, Arrivals), BenchError> {
-    let failed = BenchError::broker("the load can't be published");
     let mut answers = Answers::open(grounds).await?;
     let publishing = grounds.connect().await?;
-    let channel = publishing.create_channel().await.map_err(&failed)?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(&failed)?;
-    // Room for all of them, so that sending never waits for confirms.
-    let room = usize::try_from(load.timetable.count()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-    let (sent, confirms) = mpsc::channel(room);
-    // The last one that is dropped closes the channel, and confirms may be on their way.
-    let send = sender(channel.clone(), &load, answers.queue().clone(), sent);
-    // The first that fails ends the others; without a failure each ends by itself, when the time is over at the latest.
-    let work =
-        async { tokio::try_join!(pace(&load, send), arrive(&mut answers, &load, watch), confirmed(confirms, &load)) };
-    let measured = tokio::select! {
-        measured = work => measured.map(|(kept, arrivals, ())| (kept, arrivals)),
-        () = lost(&publishing) => Err(BenchError::Lost { what: "publishing the load" }),
-    };
-    drop(channel);
-    measured
-}
-
-/// Publishes one task. lapin takes it and writes it when it can: nothing is waited for here.
-fn sender(
-    channel: Channel,
-    load: &Load,
-    reply_to: ShortText,
-    sent: mpsc::Sender<PublisherConfirm>,
-) -> impl FnMut(u64) -> bool + Send + 'static {
-    let (handle, workload, until) = (Handle::current(), load.workload.clone(), load.until);
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    move |n| {
-        let Publication { exchange, routing_key, properties, body, .. } =
-            Publication::of_task(&workload.task(n, Some(&reply_to)));
-        let publishing =
-            channel.basic_publish(exchange.as_str().into(), routing_key.as_str().into(), options, &body, properties);
-        match handle.block_on(publishing) {
-            Ok(confirm) => sent.try_send(confirm).is_ok() && Instant::now() < until,
-            // Its connection is gone, which is noticed elsewhere.
-            Err(_) => false,
-        }
-    }
-}
-
-/// Waits for the confirms of all that was sent.
-async fn confirmed(mut confirms: mpsc::Receiver<PublisherConfirm>, load: &Load) -> Result<(), BenchError> {
-    let all = async {
-        while let Some(confirm) = confirms.recv().await {
-            match confirm.await.map_err(BenchError::broker("a task was not confirmed"))? {
-                Confirmation::Ack(None) | Confirmation::NotRequested => {}
-                Confirmation::Ack(Some(_)) | Confirmation::Nack(_) => return Err(BenchError::Refused),
-            }
-        }
-        Ok(())
-    };
+    let (unwaited, mut confirms) = Unwaited::open(&publishing, load.timetable.count()).await?;
+    let mut publish = unwaited.sender(load.workload.clone(), answers.queue().clone());
+    let send = move |n| publish(n) && Instant::now() < load.until;
     // What is not confirmed in time is not answered either, and is told as such.
-    timeout_at(load.until.into(), all).await.unwrap_or(Ok(()))
+    let confirmed = async { timeout_at(load.until.into(), confirms.all()).await.unwrap_or(Ok(0)) };
+    // The first that fails ends the others; without a failure each ends by itself, when the time is over at the latest.
+    let work = async { tokio::try_join!(pace(&load, send), arrive(&mut answers, &load, watch), confirmed) };
+    tokio::select! {
+        measured = work => measured.map(|(kept, arrivals, _)| (kept, arrivals)),
+        () = lost(&publishing) => Err(BenchError::Lost { what: "publishing the load" }),
+    }
 }
 
 /// Takes answers until all are there or the time is over.
