@@ -57,11 +57,11 @@ pub(crate) async fn execute(places: &Places, args: &Args) -> Result<()> {
     let until = begin + timetable.end() + PATIENCE;
     let send = unwaited.sender(publish::workload(true)?, queue.as_str().parse()?);
     let pace = spawn_blocking(move || keep(&timetable, begin, &CancellationToken::new(), send));
-    let arrivals = arrive(consumer, Arrivals::new(timetable, begin), until).await;
-    let kept = pace.await?;
+    let arrivals = arrive(consumer, Arrivals::new(timetable, begin), until);
     // Nothing that the broker does not have can be answered.
-    let confirmed = timeout_at(until.into(), confirms.all());
-    let confirmed = confirmed.await.map_err(|_| "RabbitMQ has not confirmed all tasks in time")??;
+    let (arrivals, confirmed) = tokio::join!(arrivals, timeout_at(until.into(), confirms.all()));
+    let kept = pace.await?;
+    let confirmed = confirmed.map_err(|_| "RabbitMQ has not confirmed all tasks in time")??;
     let spread = arrivals.spread(until);
     let micros = |time: Option<Duration>| time.or(spread.longest()).map(|time| time.as_micros());
     let told = json!({

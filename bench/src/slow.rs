@@ -30,7 +30,15 @@ pub(crate) async fn execute() -> Result<()> {
     println!("{}", listener.local_addr()?);
     let open = Arc::<Open>::default();
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Too many at once, as a rule: some end soon.
+                eprintln!("{error}");
+                sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+        };
         let open = open.clone();
         tokio::spawn(async move {
             if let Err(error) = answer(stream, &open).await {

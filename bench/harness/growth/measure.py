@@ -60,10 +60,10 @@ def measure(
 ) -> None:
     """What fails is told, and the others have their turn all the same."""
     for group in groups:
-        results[group.name] = {"scale": scale, "cases": {}}
         with told_failures(group.name), opened(servers, tools, scale) as site:
             say(f"{group.name}: getting ready")
             with group.cases(site) as cases:
+                results[group.name] = {"scale": scale, "cases": {}}
                 for turn in range(min(rounds, group.most_rounds or rounds) * group.turns):
                     for name, case in cases.items():
                         with told_failures(f"{group.name}, {name}"):

@@ -34,7 +34,7 @@ const CANCEL: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(5);
 
 /// How often it is looked at what is done and held back by a slower delivery.
-const LATE: Duration = Duration::from_millis(250);
+const LATE: Duration = Duration::from_millis(50);
 
 /// Why a session is over.
 #[derive(Debug)]
@@ -97,11 +97,15 @@ impl Session {
     /// Runs until RabbitMQ ends the channel, or until consuming is stopped and all is settled. `consuming` is dropped as soon
     /// as no further delivery can come from here.
     pub(super) async fn run(mut self, consuming: Consuming) -> Result<End, lapin::Error> {
-        if let Some(end) = self.consume().await? {
+        let end = self.consume().await?;
+        // What is done is acked before anything else may take long or fail: it would be done twice.
+        let Ok(acked) = tokio::time::timeout(CANCEL, self.ack_all()).await else { return Ok(silent()) };
+        acked?;
+        if let Some(end) = end {
             return Ok(end);
         }
         let Ok(cancelled) = tokio::time::timeout(CANCEL, self.cancel()).await else {
-            return Ok(End::Lost("RabbitMQ does not answer".to_owned()));
+            return Ok(silent());
         };
         cancelled?;
         drop(consuming);
@@ -221,6 +225,7 @@ impl Session {
             Err(error) => {
                 tracing::error!(%error, "copying a message failed");
                 self.link.notice(error.to_string());
+                self.ack_all().await?;
                 self.channel.close(500, "copying a message failed".into()).await?;
             }
         }
@@ -231,8 +236,16 @@ impl Session {
     }
 
     async fn flush(&mut self) -> Result<(), lapin::Error> {
-        // At the end nothing is held back: what is not acked when the channel closes is done twice.
-        let acks = if self.stop.is_cancelled() { self.window.take_all() } else { self.window.take() };
+        if self.stop.is_cancelled() {
+            return self.ack_all().await;
+        }
+        let acks = self.window.take();
+        self.ack(acks).await
+    }
+
+    /// Nothing that is done is held back.
+    async fn ack_all(&mut self) -> Result<(), lapin::Error> {
+        let acks = self.window.take_all();
         self.ack(acks).await
     }
 
@@ -258,6 +271,10 @@ impl Session {
         self.subscriptions.settled(tag.from);
         self.channel.basic_nack(tag.number, BasicNackOptions { multiple: false, requeue: true }).await
     }
+}
+
+fn silent() -> End {
+    End::Lost("RabbitMQ does not answer".to_owned())
 }
 
 fn every(period: Duration) -> Interval {

@@ -1,6 +1,6 @@
 //! Rows of which nothing is stored yet into Postgres: `COPY`, which takes little more than half of what an upsert does.
 //!
-//! It knows no conflicts: if one of the rows is there after all, none is written, and they are upserted. So that a row is
+//! It knows no conflicts: if one of the rows is there after all, none is copied, and they are upserted. So that a row is
 //! [presumed new](super::TaskRow::presumed_new) decides only which statement is tried first. Where presumptions turn out wrong, the next
 //! statements are upserts at once.
 //!
@@ -25,6 +25,9 @@ const FEWEST_ROWS: usize = 16;
 
 /// So many statements are upserts after a conflict.
 const UPSERTS: u32 = 100;
+
+/// Where `COPY` is refused as such: row-level security (`feature_not_supported`), a view (`wrong_object_type`).
+const NEVER: [&str; 2] = ["0A000", "42809"];
 
 /// What stands before the rows: a signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -62,12 +65,17 @@ impl Copying {
         rows >= FEWEST_ROWS && self.upserts_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
     }
 
-    /// Writes all rows, or none if one of them is there already: then false.
+    /// Writes all rows, or none if one of them is there already, or nothing can be copied here: then false.
     pub(super) async fn copy(&self, links: &Links, pool: &PgPool, rows: Rows) -> Result<bool, sqlx::Error> {
         match links.copy(pool, rows.statement, &rows.finished()).await {
             Ok(()) => Ok(true),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                 self.upserts_left.store(UPSERTS, Relaxed);
+                Ok(false)
+            }
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| NEVER.contains(&&*code)) => {
+                tracing::info!("rows can't be copied into this database, and are inserted: {error}");
+                self.upserts_left.store(u32::MAX, Relaxed);
                 Ok(false)
             }
             Err(error) => Err(error),

@@ -144,21 +144,21 @@ fn insert(table: &str, columns: &[Column], first: usize) -> String {
     format!("INSERT INTO {table} ({names}) SELECT {values} FROM unnest({arrays}) AS new({names})")
 }
 
-/// Inserts each task, or updates its row if that yields; and its attempts. Those that are presumed new are copied; if one is not, after
-/// all, all are upserted, which changes nothing of what is stored already.
+/// Inserts each task, or updates its row if that yields; and its attempts. Those that are presumed new are copied, after the others, so
+/// that an error of the others leaves none of them behind; if one is not new, after all, they are upserted as well.
 pub(super) async fn write_tasks(db: &Database, rows: &[&TaskRow]) -> Result<(), DbErr> {
-    let pool = db.writer.get_postgres_connection_pool();
+    let (pool, copying) = (db.writer.get_postgres_connection_pool(), &db.copies.tasks);
     let is_new = |row: &&TaskRow| row.presumed_new && row.other_attempts().is_empty();
     let (new, others): (Vec<&TaskRow>, Vec<&TaskRow>) = rows.iter().partition(|row| is_new(row));
-    let copying = &db.copies.tasks;
-    if !copying.is_worth_it(new.len())
-        || !copying.copy(&db.links, pool, Rows::of_tasks(&new)).await.map_err(as_seaorm)?
-    {
+    if !copying.is_worth_it(new.len()) {
         return upsert_tasks(&db.links, pool, rows).await;
     }
-    match others.as_slice() {
-        [] => Ok(()),
-        others => upsert_tasks(&db.links, pool, others).await,
+    if !others.is_empty() {
+        upsert_tasks(&db.links, pool, &others).await?;
+    }
+    match copying.copy(&db.links, pool, Rows::of_tasks(&new)).await.map_err(as_seaorm)? {
+        true => Ok(()),
+        false => upsert_tasks(&db.links, pool, &new).await,
     }
 }
 
@@ -249,19 +249,19 @@ fn bind_attempts<'q>(query: Query<'q>, attempts: &[(Uuid, &'q AttemptRow)]) -> Q
     bind_receipts(query, &column(&attempts, Some))
 }
 
-/// Inserts each event that has no row yet. If those that are presumed new all are, they are copied.
+/// Inserts each event that has no row yet; as [`write_tasks`].
 pub(super) async fn write_events(db: &Database, rows: &[&EventRow]) -> Result<(), DbErr> {
-    let pool = db.writer.get_postgres_connection_pool();
+    let (pool, copying) = (db.writer.get_postgres_connection_pool(), &db.copies.events);
     let (new, others): (Vec<&EventRow>, Vec<&EventRow>) = rows.iter().partition(|row| row.presumed_new);
-    let copying = &db.copies.events;
-    if !copying.is_worth_it(new.len())
-        || !copying.copy(&db.links, pool, Rows::of_events(&new)).await.map_err(as_seaorm)?
-    {
+    if !copying.is_worth_it(new.len()) {
         return insert_events(&db.links, pool, rows).await;
     }
-    match others.as_slice() {
-        [] => Ok(()),
-        others => insert_events(&db.links, pool, others).await,
+    if !others.is_empty() {
+        insert_events(&db.links, pool, &others).await?;
+    }
+    match copying.copy(&db.links, pool, Rows::of_events(&new)).await.map_err(as_seaorm)? {
+        true => Ok(()),
+        false => insert_events(&db.links, pool, &new).await,
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) trait Row: Send + Sync + Sized + 'static {
     /// The reason for which the database is known to refuse the row.
     fn refusal(&self, backend: Backend) -> Option<&'static str>;
 
-    /// Writes all rows or none. They are sorted by id, and no id is there twice.
+    /// Writes all rows. They are sorted by id, and no id is there twice. After an error some may be written: to write them again changes
+    /// nothing.
     fn write(db: &Database, rows: &[&Self]) -> impl Future<Output = Result<(), DbErr>> + Send;
 
     /// The row is committed.

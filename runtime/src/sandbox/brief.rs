@@ -3,8 +3,8 @@
 //! To hand an execution of ten microseconds to another thread and its outcome back costs more than the execution. But who awaits
 //! it has connections, timers and commits on that thread. So it is lent only to a component that can do nothing with it but compute
 //! (it has no file, and no connection, for which a guest may hold a thread; sockets and look-ups of names nobody has), within little
-//! memory, and whose last executions were brief on average. One that is not, after all, is seen by the epoch's second tick at the latest, and goes on
-//! where guests run; its component then has to prove itself twice as long as before. What no tick interrupts is bounded in
+//! memory, and whose last executions were brief on average. One that is not, after all, yields at the first tick of the epoch that finds it
+//! to have computed for a millisecond, and goes on where guests run; its component then has to prove itself twice as long as before. What no tick interrupts is bounded in
 //! size: an instruction that fills memory, and what is handed in and out.
 //!
 //! A future that moves so keeps the timers and tasks that its first poll made with the service; they only wake it.
@@ -19,7 +19,7 @@ use bytesize::ByteSize;
 use crate::manifest::Manifest;
 
 /// Processor time of an execution that is brief. tokio looks at connections and timers after 61 polls at the latest: so brief ones
-/// have them wait for no more than 6 ms. A single one may take longer by no fault of its own, where the machine is shared: on one
+/// have them wait for some 6 ms. A single one may take longer by no fault of its own, where the machine is shared: on one
 /// that was, one in a hundred did.
 const BRIEF: Duration = Duration::from_micros(100);
 
@@ -32,6 +32,12 @@ const UNKNOWN: Duration = BRIEF.saturating_mul(4);
 
 /// So many executions are counted before the next one is expected to be brief; twice as many after each lapse.
 const PROOF: u32 = 16;
+
+/// One lapse is forgiven for each so many executions without another: once in some hundred thousand the system itself makes one.
+const FORGIVEN_AFTER: u32 = 10_000;
+
+/// Processor time after which an execution that was lent a thread was no brief one, though no tick came.
+const LAPSE: Duration = Duration::from_millis(1);
 
 /// More lapses make no difference.
 const MOST_LAPSES: u32 = 20;
@@ -49,7 +55,7 @@ pub(super) struct Brevity {
     may_be_here: bool,
     /// Processor time of an execution, in nanoseconds: a moving average.
     average: AtomicU32,
-    /// Executions since the last lapse, as far as they are asked for.
+    /// Executions since the last lapse.
     since: AtomicU32,
     /// Executions that were lent a thread and were not brief.
     lapses: AtomicU32,
@@ -75,8 +81,15 @@ impl Brevity {
     pub(super) fn ended_after(&self, used: Duration) {
         let average = self.average.load(Relaxed);
         self.average.store(average - average / WEIGHT + nanos(used) / WEIGHT, Relaxed);
-        if self.since.load(Relaxed) < self.proof() {
-            self.since.fetch_add(1, Relaxed);
+        if self.since.fetch_add(1, Relaxed) % FORGIVEN_AFTER == FORGIVEN_AFTER - 1 {
+            self.forgive();
+        }
+    }
+
+    /// One that was lent a thread has ended there, and used this much processor time.
+    pub(super) fn ended_here_after(&self, used: Duration) {
+        if used > LAPSE {
+            self.lapsed();
         }
     }
 
@@ -91,9 +104,13 @@ impl Brevity {
     /// system had held up its thread. Of one that was cut off nothing is known, and it has used none.
     pub(super) fn lapse_ended_after(&self, used: Duration) {
         if used <= BRIEF && !used.is_zero() {
-            // More are never taken back than there were.
-            self.lapses.fetch_sub(1, Relaxed);
+            self.forgive();
         }
+    }
+
+    /// One lapse was none. There may be none left: it was forgiven meanwhile.
+    fn forgive(&self) {
+        let _ = self.lapses.fetch_update(Relaxed, Relaxed, |lapses| lapses.checked_sub(1));
     }
 
     fn proof(&self) -> u32 {
@@ -166,6 +183,25 @@ mod tests {
         assert!(is_proven_by(&brevity, [SHORT; 8 * PROOF as usize]));
         (0..100).for_each(|_| brevity.lapsed());
         assert!(!is_proven_by(&brevity, [SHORT; 1000]));
+    }
+
+    #[test]
+    fn one_that_ends_where_it_is_lent_a_thread_lapses_by_its_length() {
+        let brevity = Brevity::of_one_that_only_computes();
+        assert!(is_proven_by(&brevity, [SHORT; MANY]));
+        brevity.ended_here_after(LAPSE);
+        assert!(brevity.expects(0));
+        brevity.ended_here_after(LAPSE + Duration::from_nanos(1));
+        assert!(!brevity.expects(0));
+    }
+
+    #[test]
+    fn lapses_are_forgiven_one_by_one() {
+        let brevity = Brevity::of_one_that_only_computes();
+        (0..100).for_each(|_| brevity.lapsed());
+        let executions = |n: u32| (0..n).map(|_| SHORT);
+        assert!(!is_proven_by(&brevity, executions(80 * FORGIVEN_AFTER)));
+        assert!(is_proven_by(&brevity, executions(20 * FORGIVEN_AFTER)));
     }
 
     #[test]

@@ -64,7 +64,10 @@ impl Future for Running {
                 Stage::Here(execution, brevity, executor) => {
                     let Some(mut guest) = execution.take() else { return Poll::Pending };
                     match catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(context))) {
-                        Ok(Poll::Ready(execution)) => return Poll::Ready(execution),
+                        Ok(Poll::Ready(execution)) => {
+                            brevity.ended_here_after(execution.receipt.cpu);
+                            return Poll::Ready(execution);
+                        }
                         Ok(Poll::Pending) => {
                             brevity.lapsed();
                             self.stage = Stage::Elsewhere(executor.spawn(guest), Some(brevity.clone()));

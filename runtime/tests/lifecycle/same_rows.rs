@@ -93,6 +93,7 @@ impl Dice {
             payload: self.text(&[r#"{"a":[]}"#, r#"{"z":1,"b":2}"#]),
             routing_key: self.pick(&["routing.event.create.user", "routing.event.delete.user"]).into(),
             message_id: self.text(&["e-1"]),
+            presumed_new: false,
         }
     }
 
