@@ -14,6 +14,7 @@ mod service;
 mod vhost;
 
 use std::{
+    num::NonZeroU16,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -22,21 +23,22 @@ use std::{
 };
 
 use event_driven::{
-    client::{Client, Health, StartError},
+    client::{Client, Health, Settlement, Source, StartError},
     lapin::{
         options::{QueueDeclareOptions, QueueDeleteOptions},
         types::FieldTable,
     },
-    names::EventType,
-    publisher::Publisher,
+    names::{EventType, Priority},
+    publisher::{Publication, Publisher},
     subscriber::{Delivery, HandlerError, SubscriberSettings},
+    topology::{self, TopologySettings},
 };
 use held::{held, publish_users};
 use proxy::Proxy;
 use serde_json::{Value, json};
 use service::{LONG, channel, client, depth, key, settings, within};
 use tokio::sync::Notify;
-use vhost::Vhost;
+use vhost::{Vhost, rabbitmqctl};
 
 const QUEUE: &str = "event.create.user.to.billing";
 
@@ -60,6 +62,41 @@ async fn a_stop_waits_for_the_handlers_that_run_and_gives_back_the_rest() {
     assert!(begins.try_recv().is_err());
     assert!(client.close(LONG).await);
     assert_eq!(depth(&channel, QUEUE).await, 2);
+}
+
+/// It would be done twice if the process did not live to see the slow one's end.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_when_a_stop_begins_is_acked_while_another_one_goes_on() {
+    let vhost = Vhost::create();
+    let plan = topology::plan(&TopologySettings::default());
+    let client = Client::connect_with(settings("warren", &vhost.url()), plan).await.unwrap();
+    let message = |n: usize| Publication::new("", "tasks", Default::default(), n.to_string().into());
+    for published in Publisher::new(&client).publish_all((0..3).map(message)).await {
+        published.unwrap();
+    }
+    let prefetch = NonZeroU16::new(100).unwrap();
+    let mut deliveries = client.consume(Source::tasks(Priority::Normal, 3, prefetch, NonZeroU16::MIN));
+    let slow = within(deliveries.recv()).await.unwrap();
+    for _ in 0..2 {
+        within(deliveries.recv()).await.unwrap().settle(Settlement::Ack);
+    }
+    // So long that they were taken note of, and less than until they are acked one by one.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(deliveries);
+    let unsettled = || {
+        let told = rabbitmqctl(&["-q", "list_queues", "-p", &vhost.name, "name", "messages_unacknowledged"]);
+        told.lines().find_map(|line| line.strip_prefix("tasks\t")?.parse::<u32>().ok())
+    };
+    within(async {
+        while unsettled() != Some(1) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    slow.settle(Settlement::Ack);
+    assert!(client.close(LONG).await);
+    let (_connection, channel) = channel(&vhost).await;
+    assert_eq!(depth(&channel, "tasks").await, 0);
 }
 
 /// In the middle of a flood there are always deliveries on their way; none may be kept by who stopped.
