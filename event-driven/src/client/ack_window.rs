@@ -36,7 +36,9 @@ pub struct AckWindow {
     states: VecDeque<State>,
     done: usize,
     open: usize,
-    /// So many done are acked without waiting for more.
+    /// States before the first that is open.
+    ready: usize,
+    /// So many before the first that is open are acked without waiting for more.
     group: usize,
     /// So many done and held back are acked one by one.
     patience: usize,
@@ -48,7 +50,7 @@ impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
         let (group, patience) = (group(prefetch), patience(prefetch));
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, group, patience, looked_at: 0 }
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, group, patience, looked_at: 0 }
     }
 
     /// From now on so many can be unsettled.
@@ -84,14 +86,15 @@ impl AckWindow {
         self.open == 0
     }
 
-    /// Whether so many are done that an ack need not wait for more of them.
+    /// Whether so many are done that an ack need not wait for more of them. What is committed together is settled in any order: those
+    /// behind the first that is open count only once they are many.
     pub fn is_ripe(&self) -> bool {
-        self.done >= self.group
+        self.ready >= self.group || self.done >= self.patience
     }
 
-    /// Whether something is done and not held back by a slower delivery.
+    /// Whether something is not held back by a slower delivery.
     pub fn is_ready(&self) -> bool {
-        self.done > 0 && self.states.front().is_some_and(|state| *state != State::Open)
+        self.ready > 0
     }
 
     /// The acks to send now. None is given twice.
@@ -144,6 +147,7 @@ impl AckWindow {
             self.first += 1;
         }
         self.done -= covered;
+        self.ready = 0;
         last.map(|tag| Ack { tag, multiple: covered > 1 })
     }
 
@@ -152,6 +156,9 @@ impl AckWindow {
         let Some(state) = state.filter(|state| **state == State::Open) else { return false };
         *state = to;
         self.open -= 1;
+        while self.states.get(self.ready).is_some_and(|state| *state != State::Open) {
+            self.ready += 1;
+        }
         true
     }
 
@@ -203,8 +210,27 @@ mod tests {
         assert_eq!(window.take(), [Ack { tag: 2, multiple: true }]);
         window.done(3);
         assert!(window.is_ready() && !window.is_ripe());
+        window.done(5);
+        assert!(!window.is_ripe(), "5 waits for 4");
         window.set_prefetch(3);
         assert!(window.is_ripe());
+    }
+
+    #[test]
+    fn many_that_are_held_back_are_ripe_as_well() {
+        let mut window = AckWindow::new(8);
+        (1..=8).for_each(|tag| window.delivered(tag));
+        (3..=5).for_each(|tag| window.done(tag));
+        assert!(!window.is_ripe());
+        window.done(7);
+        assert!(window.is_ripe() && !window.is_ready());
+        assert_eq!(window.take().len(), 4);
+        window.told(1);
+        assert!(window.is_ready() && !window.is_ripe());
+        window.done(2);
+        assert!(window.is_ripe(), "with those that were told of before");
+        assert_eq!(window.take(), [Ack { tag: 2, multiple: false }]);
+        assert!(!window.is_ready());
     }
 
     #[test]
@@ -320,6 +346,8 @@ mod tests {
                     _ => flush(&mut window, &mut server, &mut done)?,
                 }
                 prop_assert!(open.is_empty() || !window.is_settled());
+                let ready = window.states.iter().take_while(|state| **state != State::Open).count();
+                prop_assert_eq!(window.ready, ready);
             }
             for tag in on_way {
                 window.delivered(tag);
