@@ -7,7 +7,7 @@
 //! The format is that of `COPY … (FORMAT binary)`: <https://www.postgresql.org/docs/current/sql-copy.html>.
 
 use std::sync::{
-    Arc, LazyLock,
+    LazyLock,
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
@@ -60,8 +60,17 @@ pub(super) struct Copying {
 }
 
 impl Copying {
+    /// The rows to be copied, and the others: all of them, where those that are new are few, or were not new of late.
+    pub(super) fn split<'r, R>(&self, rows: &[&'r R], is_new: impl Fn(&R) -> bool) -> (Vec<&'r R>, Vec<&'r R>) {
+        let (new, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| is_new(row));
+        match self.is_worth_it(new.len()) {
+            true => (new, others),
+            false => (Vec::new(), rows.to_vec()),
+        }
+    }
+
     /// Whether so many rows are worth a try.
-    pub(super) fn is_worth_it(&self, rows: usize) -> bool {
+    fn is_worth_it(&self, rows: usize) -> bool {
         rows >= FEWEST_ROWS && self.upserts_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
     }
 
@@ -96,19 +105,19 @@ impl Rows {
         for row in rows {
             copy.begin(TASK_COLUMNS.len() + RECEIPT_COLUMNS.len());
             copy.value(Some(row.id));
-            copy.text(&row.correlation_id);
-            copy.text(&row.producer_app);
+            copy.value(row.correlation_id.as_deref());
+            copy.value(row.producer_app.as_deref());
             copy.time(Some(row.created_at));
-            copy.text(&row.task_name);
-            copy.json(&row.payload);
+            copy.value(row.task_name.as_deref());
+            copy.json(row.payload.as_deref());
             copy.value(Some(row.status.as_str()));
-            copy.json(&row.result);
-            copy.text(&row.error);
-            copy.text(&row.message_id);
-            copy.text(&row.routing_key);
+            copy.json(row.result.as_deref());
+            copy.value(row.error.as_deref());
+            copy.value(row.message_id.as_deref());
+            copy.value(row.routing_key.as_deref());
             copy.value(Some(number(row.attempt).to_be_bytes()));
-            copy.text(&row.component_digest);
-            copy.text(&row.runtime_id);
+            copy.value(row.component_digest.as_deref());
+            copy.value(row.runtime_id.as_deref());
             copy.time(row.started_at);
             copy.time(row.finished_at);
             let kept = row.kept_attempt();
@@ -124,13 +133,13 @@ impl Rows {
         for row in rows {
             copy.begin(EVENT_COLUMNS.len());
             copy.value(Some(row.id));
-            copy.text(&row.correlation_id);
-            copy.text(&row.producer_app);
+            copy.value(row.correlation_id.as_deref());
+            copy.value(row.producer_app.as_deref());
             copy.time(Some(row.created_at));
-            copy.json(&row.headers);
-            copy.json(&row.payload);
+            copy.json(row.headers.as_deref());
+            copy.json(row.payload.as_deref());
             copy.value(Some(&*row.routing_key));
-            copy.text(&row.message_id);
+            copy.value(row.message_id.as_deref());
         }
         copy
     }
@@ -157,19 +166,11 @@ impl Rows {
         self.int8(of.and_then(|attempt| attempt.bytes(|receipt| receipt.payload)));
         self.int8(of.and_then(|attempt| attempt.bytes(|receipt| receipt.result)));
         self.int8(of.and_then(AttemptRow::log_bytes));
-        self.json_text(of.and_then(AttemptRow::http).map(|http| http.to_string()).as_deref());
+        self.json(of.and_then(AttemptRow::http).map(|http| http.to_string()).as_deref());
         self.value(of.and_then(AttemptRow::log));
     }
 
-    fn text(&mut self, text: &Option<Arc<str>>) {
-        self.value(text.as_deref());
-    }
-
-    fn json(&mut self, text: &Option<Arc<str>>) {
-        self.json_text(text.as_deref());
-    }
-
-    fn json_text(&mut self, text: Option<&str>) {
+    fn json(&mut self, text: Option<&str>) {
         match text {
             Some(text) => {
                 self.length(1 + text.len());

@@ -148,18 +148,14 @@ fn insert(table: &str, columns: &[Column], first: usize) -> String {
 /// that an error of the others leaves none of them behind; if one is not new, after all, they are upserted as well.
 pub(super) async fn write_tasks(db: &Database, rows: &[&TaskRow]) -> Result<(), DbErr> {
     let (pool, copying) = (db.writer.get_postgres_connection_pool(), &db.copies.tasks);
-    let is_new = |row: &&TaskRow| row.presumed_new && row.other_attempts().is_empty();
-    let (new, others): (Vec<&TaskRow>, Vec<&TaskRow>) = rows.iter().partition(|row| is_new(row));
-    if !copying.is_worth_it(new.len()) {
-        return upsert_tasks(&db.links, pool, rows).await;
-    }
+    let (new, others) = copying.split(rows, |row| row.presumed_new && row.other_attempts().is_empty());
     if !others.is_empty() {
         upsert_tasks(&db.links, pool, &others).await?;
     }
-    match copying.copy(&db.links, pool, Rows::of_tasks(&new)).await.map_err(as_seaorm)? {
-        true => Ok(()),
-        false => upsert_tasks(&db.links, pool, &new).await,
+    if !new.is_empty() && !copying.copy(&db.links, pool, Rows::of_tasks(&new)).await.map_err(as_seaorm)? {
+        upsert_tasks(&db.links, pool, &new).await?;
     }
+    Ok(())
 }
 
 /// An attempt that was to be kept in a row which did not yield is written after that: the stored row says whether it is
@@ -252,17 +248,14 @@ fn bind_attempts<'q>(query: Query<'q>, attempts: &[(Uuid, &'q AttemptRow)]) -> Q
 /// Inserts each event that has no row yet; as [`write_tasks`].
 pub(super) async fn write_events(db: &Database, rows: &[&EventRow]) -> Result<(), DbErr> {
     let (pool, copying) = (db.writer.get_postgres_connection_pool(), &db.copies.events);
-    let (new, others): (Vec<&EventRow>, Vec<&EventRow>) = rows.iter().partition(|row| row.presumed_new);
-    if !copying.is_worth_it(new.len()) {
-        return insert_events(&db.links, pool, rows).await;
-    }
+    let (new, others) = copying.split(rows, |row| row.presumed_new);
     if !others.is_empty() {
         insert_events(&db.links, pool, &others).await?;
     }
-    match copying.copy(&db.links, pool, Rows::of_events(&new)).await.map_err(as_seaorm)? {
-        true => Ok(()),
-        false => insert_events(&db.links, pool, &new).await,
+    if !new.is_empty() && !copying.copy(&db.links, pool, Rows::of_events(&new)).await.map_err(as_seaorm)? {
+        insert_events(&db.links, pool, &new).await?;
     }
+    Ok(())
 }
 
 async fn insert_events(links: &Links, pool: &PgPool, rows: &[&EventRow]) -> Result<(), DbErr> {

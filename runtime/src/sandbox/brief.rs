@@ -16,6 +16,7 @@ use std::{
 
 use bytesize::ByteSize;
 
+use super::engine::SHORTEST_TURN;
 use crate::manifest::Manifest;
 
 /// Processor time of an execution that is brief. tokio looks at connections and timers after 61 polls at the latest: so brief ones
@@ -36,11 +37,8 @@ const PROOF: u32 = 16;
 /// One lapse is forgiven for each so many executions without another: once in some hundred thousand the system itself makes one.
 const FORGIVEN_AFTER: u32 = 10_000;
 
-/// Processor time after which an execution that was lent a thread was no brief one, though no tick came.
-const LAPSE: Duration = Duration::from_millis(1);
-
 /// More lapses make no difference.
-const MOST_LAPSES: u32 = 20;
+const MOST_SHORTEST_TURNS: u32 = 20;
 
 /// The most memory that such a component may have, and the most that one execution is handed and may answer, in bytes. Those of memory and
 /// answers are the defaults of the limits.
@@ -86,9 +84,10 @@ impl Brevity {
         }
     }
 
-    /// One that was lent a thread has ended there, and used this much processor time.
+    /// One that was lent a thread has ended there, and used this much processor time. Where a tick would have made it yield it was no brief
+    /// one, though none came.
     pub(super) fn ended_here_after(&self, used: Duration) {
-        if used > LAPSE {
+        if used > SHORTEST_TURN {
             self.lapsed();
         }
     }
@@ -114,7 +113,7 @@ impl Brevity {
     }
 
     fn proof(&self) -> u32 {
-        PROOF << self.lapses.load(Relaxed).min(MOST_LAPSES)
+        PROOF << self.lapses.load(Relaxed).min(MOST_SHORTEST_TURNS)
     }
 }
 
@@ -189,9 +188,9 @@ mod tests {
     fn one_that_ends_where_it_is_lent_a_thread_lapses_by_its_length() {
         let brevity = Brevity::of_one_that_only_computes();
         assert!(is_proven_by(&brevity, [SHORT; MANY]));
-        brevity.ended_here_after(LAPSE);
+        brevity.ended_here_after(SHORTEST_TURN);
         assert!(brevity.expects(0));
-        brevity.ended_here_after(LAPSE + Duration::from_nanos(1));
+        brevity.ended_here_after(SHORTEST_TURN + Duration::from_nanos(1));
         assert!(!brevity.expects(0));
     }
 

@@ -14,7 +14,11 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 /// How often the epoch advances. A guest's code yields its thread at the first tick that finds it to have used a millisecond of
 /// processor time: after three at most.
-pub(super) const EPOCH_TICK: Duration = Duration::from_millis(2);
+const EPOCH_TICK: Duration = Duration::from_millis(2);
+
+/// A guest that has used less processor time since it got its thread keeps it at a tick of the epoch. By the time on the wall, one that
+/// the system holds up would lose its turn, and be taken for one that computes.
+pub(super) const SHORTEST_TURN: Duration = Duration::from_millis(1);
 
 /// How much of a linear memory stays resident between two executions. Rust guests start with 1.1 MiB; what is larger
 /// is given back to the system.

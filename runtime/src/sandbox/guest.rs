@@ -15,6 +15,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::{
     context::TaskInfo,
     disk::Disk,
+    engine::SHORTEST_TURN,
     granted::GrantError,
     guest_log::GuestLog,
     http::Http,
@@ -35,10 +36,6 @@ const MAX_CALL_BYTES: usize = 256 * 1024;
 
 /// The largest set of header fields that a guest may hold in the host, in bytes.
 const MAX_FIELDS_BYTES: usize = 16 * 1024;
-
-/// A guest that has used less processor time since it got its thread keeps it at a tick of the epoch. By the time on the wall, one that
-/// the system holds up would lose its turn, and be taken for one that computes.
-const SHORTEST_TURN: Duration = Duration::from_millis(1);
 
 /// What an execution shares with the host.
 pub(super) struct Shared {
