@@ -1,8 +1,9 @@
 //! Which deliveries of one channel can be acked, with as few acks as possible.
 //!
 //! Pure: knows delivery tags and nothing else. One `multiple` ack covers all up to the first delivery that is not done.
-//! A slow one would so hold back all that follow until the prefetch is used up; therefore, once half of the prefetch is done
-//! and held back, these are acked one by one; as is what waits behind the same delivery for some time.
+//! A slow one would so hold back all that follow until the prefetch is used up; therefore each that has been held back for some
+//! time is acked alone. Not at once, since it may only be that of two which were committed together the later one was told first;
+//! but where the prefetch is small, half of it.
 
 use std::collections::VecDeque;
 
@@ -21,9 +22,20 @@ enum State {
     Open,
     /// May be acked.
     Done,
+    /// May be acked, and was held back already at the last look.
+    Late,
     /// The broker was told already.
     Told,
 }
+
+impl State {
+    fn is_done(self) -> bool {
+        matches!(self, Self::Done | Self::Late)
+    }
+}
+
+/// So many acks of one delivery each cost little, even where the deliveries are short.
+const FEW: usize = 16;
 
 /// How far ahead of the others a delivery may be seen: several consumers of a channel are read side by side.
 const AHEAD: usize = u16::MAX as usize;
@@ -40,17 +52,15 @@ pub struct AckWindow {
     ready: usize,
     /// So many before the first that is open are acked without waiting for more.
     group: usize,
-    /// So many done and held back are acked one by one.
-    patience: usize,
-    /// The first tag at the last look.
-    looked_at: u64,
+    /// So many done and held back are acked one by one at once, where that are few.
+    patience: Option<usize>,
 }
 
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
         let (group, patience) = (group(prefetch), patience(prefetch));
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, group, patience, looked_at: 0 }
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, group, patience }
     }
 
     /// From now on so many can be unsettled.
@@ -89,7 +99,7 @@ impl AckWindow {
     /// Whether so many are done that an ack need not wait for more of them. What is committed together is settled in any order: those
     /// behind the first that is open count only once they are many.
     pub fn is_ripe(&self) -> bool {
-        self.ready >= self.group || self.done >= self.patience
+        self.ready >= self.group || self.is_impatient()
     }
 
     /// Whether something is not held back by a slower delivery.
@@ -100,10 +110,14 @@ impl AckWindow {
     /// The acks to send now. None is given twice.
     pub fn take(&mut self) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.take_front().into_iter().collect();
-        if self.done >= self.patience {
-            self.take_rest(&mut acks);
+        if self.is_impatient() {
+            self.take_rest(&mut acks, State::is_done);
         }
         acks
+    }
+
+    fn is_impatient(&self) -> bool {
+        self.patience.is_some_and(|patience| self.done >= patience)
     }
 
     /// Whether something is done and held back.
@@ -111,36 +125,38 @@ impl AckWindow {
         self.done > 0
     }
 
-    /// The acks to send now, called from time to time: nothing that is done is held back by a delivery that was the first
-    /// at the last call, too. Each that is takes room from those that could be delivered.
+    /// The acks to send now, called from time to time: nothing is held back at two calls. Each that is takes room from those
+    /// that could be delivered.
     pub fn take_late(&mut self) -> Vec<Ack> {
-        let acks = if self.looked_at == self.first { self.take_all() } else { self.take() };
-        self.looked_at = self.first;
+        let mut acks: Vec<Ack> = self.take_front().into_iter().collect();
+        self.take_rest(&mut acks, |state| state == State::Late);
+        self.states.iter_mut().filter(|state| **state == State::Done).for_each(|state| *state = State::Late);
         acks
     }
 
     /// The same without patience: nothing that is done is held back.
     pub fn take_all(&mut self) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.take_front().into_iter().collect();
-        self.take_rest(&mut acks);
+        self.take_rest(&mut acks, State::is_done);
         acks
     }
 
-    fn take_rest(&mut self, acks: &mut Vec<Ack>) {
+    /// One by one, those that are done and of these states.
+    fn take_rest(&mut self, acks: &mut Vec<Ack>, which: impl Fn(State) -> bool) {
         for (tag, state) in (self.first..).zip(&mut self.states) {
-            if *state == State::Done {
+            if which(*state) {
                 *state = State::Told;
+                self.done -= 1;
                 acks.push(Ack { tag, multiple: false });
             }
         }
-        self.done = 0;
     }
 
     /// All up to the first that is open. What was told before is no longer known to the broker and no harm to cover.
     fn take_front(&mut self) -> Option<Ack> {
         let (mut last, mut covered) = (None, 0_usize);
         while let Some(state) = self.states.pop_front_if(|state| *state != State::Open) {
-            if state == State::Done {
+            if state.is_done() {
                 last = Some(self.first);
                 covered += 1;
             }
@@ -172,8 +188,9 @@ fn group(prefetch: u16) -> usize {
     usize::from(prefetch / 4).max(1)
 }
 
-fn patience(prefetch: u16) -> usize {
-    usize::from(prefetch).div_ceil(2).max(1)
+fn patience(prefetch: u16) -> Option<usize> {
+    let half = usize::from(prefetch).div_ceil(2).max(1);
+    (half <= FEW).then_some(half)
 }
 
 #[cfg(test)]
@@ -185,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_delivery_holds_back_no_more_than_half_of_the_prefetch() {
+    fn one_slow_delivery_holds_back_no_more_than_half_of_a_small_prefetch() {
         let mut window = AckWindow::new(4);
         (1..=4).for_each(|tag| window.delivered(tag));
         window.done(2);
@@ -217,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_are_held_back_are_ripe_as_well() {
+    fn half_of_a_small_prefetch_that_is_held_back_is_ripe_as_well() {
         let mut window = AckWindow::new(8);
         (1..=8).for_each(|tag| window.delivered(tag));
         (3..=5).for_each(|tag| window.done(tag));
@@ -234,6 +251,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_large_prefetch_none_is_acked_alone_at_once() {
+        let mut window = AckWindow::new(1_000);
+        (1..=1_000).for_each(|tag| window.delivered(tag));
+        (2..=1_000).for_each(|tag| window.done(tag));
+        assert!(!window.is_ripe());
+        assert_eq!(window.take_late(), []);
+        window.done(1);
+        assert_eq!(window.take(), [Ack { tag: 1_000, multiple: true }]);
+    }
+
+    #[test]
     fn what_is_unknown_or_told_is_not_acked() {
         let mut window = AckWindow::new(10);
         window.delivered(1);
@@ -246,18 +274,22 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_behind_the_same_delivery_twice_is_acked() {
+    fn what_is_held_back_at_two_looks_is_acked_whatever_holds_it_back() {
         let mut window = AckWindow::new(100);
-        (1..=4).for_each(|tag| window.delivered(tag));
-        window.done(2);
+        (1..=6).for_each(|tag| window.delivered(tag));
+        window.done(3);
+        window.done(6);
         assert_eq!(window.take_late(), []);
         window.done(1);
-        assert_eq!(window.take(), [Ack { tag: 2, multiple: true }]);
-        window.done(4);
-        assert_eq!(window.take_late(), [], "another one is the first since");
+        assert_eq!(window.take(), [Ack { tag: 1, multiple: false }]);
+        window.done(5);
+        assert_eq!(window.take_late(), [3, 6].map(|tag| Ack { tag, multiple: false }), "2 is the first since");
         assert!(window.holds_back());
-        assert_eq!(window.take_late(), [Ack { tag: 4, multiple: false }]);
-        assert!(!window.holds_back() && !window.is_settled());
+        window.done(2);
+        assert_eq!(window.take_late(), [Ack { tag: 2, multiple: false }], "3 is known already");
+        window.done(4);
+        assert_eq!(window.take(), [Ack { tag: 5, multiple: true }]);
+        assert!(!window.holds_back() && window.is_settled());
     }
 
     #[test]
@@ -313,7 +345,7 @@ mod tests {
             // Sent by the server, and not read yet.
             let mut on_way = Vec::new();
             let flush = |window: &mut AckWindow, server: &mut Server, done: &mut BTreeSet<u64>| {
-                for ack in if window.patience.is_multiple_of(2) { window.take() } else { window.take_late() } {
+                for ack in if prefetch.is_multiple_of(2) { window.take() } else { window.take_late() } {
                     for tag in server.take(ack) {
                         prop_assert!(done.remove(&tag), "{} was acked but not done", tag);
                     }

@@ -2,8 +2,8 @@
 //!
 //! RabbitMQ counts unsettled deliveries by consumer, and a consumer's prefetch never changes. So there are several: for
 //! more, one is added; for less, the youngest is cancelled. What a cancelled one has delivered stays with the channel and
-//! can be settled; it counts until then. So no more is unsettled at any moment than was allowed, and nothing stands still
-//! while that changes.
+//! can be settled; it counts until then. So no more is handed out and unsettled at any moment than was allowed (RabbitMQ may
+//! count more: those whose acks wait for others), and nothing stands still while that changes.
 
 use std::time::Duration;
 
