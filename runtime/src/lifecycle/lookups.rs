@@ -11,12 +11,13 @@ use event_driven::backoff::Backoff;
 use sea_orm::DbErr;
 use tokio::{
     sync::{mpsc, oneshot},
+    task::yield_now,
     time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Database, FIRST_PAUSE, QueryError, TaskStatus, verdict::reason};
+use super::{ANSWERED_AT_ONCE, Database, FIRST_PAUSE, QueryError, TaskStatus, verdict::reason};
 
 /// The most ids of a question, and the most that wait for one.
 const QUESTION_IDS: usize = 1_000;
@@ -97,7 +98,10 @@ async fn answer_all(db: Database, mut asked: mpsc::Receiver<Question>) {
     while asked.recv_many(&mut questions, QUESTION_IDS).await > 0 {
         let ids: Vec<Uuid> = questions.iter().map(|question| question.id).collect();
         let states = ask(&db, &ids).await;
-        for question in questions.drain(..) {
+        for (n, question) in questions.drain(..).enumerate() {
+            if n % ANSWERED_AT_ONCE == ANSWERED_AT_ONCE - 1 {
+                yield_now().await;
+            }
             let answer = match &states {
                 Ok(states) => Ok(states.get(&question.id).cloned()),
                 Err(error) => Err(error.clone()),

@@ -38,7 +38,7 @@ pub struct Written {
     pub task_rows: u64,
     /// Rows of events that were committed.
     pub event_rows: u64,
-    /// Statements that committed them.
+    /// Flushes that committed them, or parts of one: each is a statement, or two where some rows are copied and others upserted.
     pub statements: u64,
 }
 

@@ -142,3 +142,20 @@ async fn many_that_are_new_are_copied_and_few_or_others_are_not() {
     assert_eq!(statements(&db, "COPY").await, copied);
     assert_eq!(number(db.connection(), "SELECT count(*) AS n FROM task_store").await, 2 * MANY as i64 + 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_can_be_copied_it_is_tried_once() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let view = "ALTER TABLE task_store RENAME TO stored; CREATE VIEW task_store AS SELECT * FROM stored";
+    db.connection().execute_unprepared(view).await.unwrap();
+    let recorder = Recorder::start(&db);
+    for round in 0..3 {
+        let before = recorder.written().statements;
+        let rows = (round * MANY..(round + 1) * MANY).map(|n| new(completed(n, 0, 1)));
+        at_once(&test, &recorder, rows.map(async |row| recorder.record(row).await.unwrap())).await;
+        // The rows, and the task and the event that have occupied the writers: none was halved until it was not copied any more.
+        assert_eq!(recorder.written().statements, before + 3);
+    }
+    assert_eq!(number(db.connection(), "SELECT count(*) AS n FROM task_store").await, 3 * MANY as i64 + 1);
+}
