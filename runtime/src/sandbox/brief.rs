@@ -4,8 +4,8 @@
 //! it has connections, timers and commits on that thread. So it is lent only to a component that can do nothing with it but compute
 //! (it has no file, and no connection, for which a guest may hold a thread; sockets and look-ups of names nobody has), within little
 //! memory, and whose last executions were brief on average. One that is not, after all, yields at the first tick of the epoch that finds it
-//! to have computed for a millisecond, and goes on where guests run; its component then has to prove itself twice as long as before. What no tick interrupts is bounded in
-//! size: an instruction that fills memory, and what is handed in and out.
+//! to have computed for a millisecond, and goes on where guests run; its component then has to prove itself twice as long as before.
+//! What no tick interrupts is bounded in size: an instruction that fills memory, and what is handed in and out.
 //!
 //! A future that moves so keeps the timers and tasks that its first poll made with the service; they only wake it.
 
@@ -38,7 +38,7 @@ const PROOF: u32 = 16;
 const FORGIVEN_AFTER: u32 = 10_000;
 
 /// More lapses make no difference.
-const MOST_SHORTEST_TURNS: u32 = 20;
+const MOST_LAPSES: u32 = 20;
 
 /// The most memory that such a component may have, and the most that one execution is handed and may answer, in bytes. Those of memory and
 /// answers are the defaults of the limits.
@@ -113,7 +113,7 @@ impl Brevity {
     }
 
     fn proof(&self) -> u32 {
-        PROOF << self.lapses.load(Relaxed).min(MOST_SHORTEST_TURNS)
+        PROOF << self.lapses.load(Relaxed).min(MOST_LAPSES)
     }
 }
 

@@ -19,8 +19,8 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 
-/// How long an execution holds threads of the first set, all its polls together. A guest that computes is made to yield by
-/// the epoch, so it is at least one tick of that.
+/// How long an execution holds threads of the first set, all its polls together. A guest that computes is made to yield at
+/// the first tick of the epoch that finds it to have computed for a millisecond.
 const FIRST_SLICE: Duration = Duration::from_millis(1);
 
 /// One that waits for most of its time stays there: of what it has held, this part of the time that it waits is forgotten. Never
