@@ -180,7 +180,8 @@ impl Service {
                 "a task's way takes {} bytes: box what is rare",
                 size_of_val(&way)
             );
-            self.deliveries.spawn(way);
+            // In a box, since tokio would copy it from place to place, and once more when it is over.
+            self.deliveries.spawn(Box::pin(way));
         }
     }
 
