@@ -80,6 +80,8 @@ async fn what_is_done_when_a_stop_begins_is_acked_while_another_one_goes_on() {
     for _ in 0..2 {
         within(deliveries.recv()).await.unwrap().settle(Settlement::Ack);
     }
+    // So long that they were taken note of, as a rule, and less than until they are acked one by one.
+    tokio::time::sleep(Duration::from_millis(5)).await;
     drop(deliveries);
     let unsettled = || {
         let told = rabbitmqctl(&["-q", "list_queues", "-p", &vhost.name, "name", "messages_unacknowledged"]);

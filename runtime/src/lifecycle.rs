@@ -64,7 +64,3 @@ pub use verdict::QueryError;
 
 /// The first pause before a statement is tried again: as long as a connection takes that was merely closed.
 const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-
-/// So many callers are answered before others have their turn. A thread of tokio's keeps 256 that are woken in order; where they are
-/// more, it puts the older half aside until it has nothing else to do, and what was delivered first would be settled last.
-const ANSWERED_AT_ONCE: usize = 64;

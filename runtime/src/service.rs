@@ -59,7 +59,7 @@ use crate::{
     sandbox::{Program, Sandbox},
 };
 
-/// What the future of one delivery may take, in bytes. There are as many as the prefetch allows, each is allocated and copied, and
+/// What the future of one delivery may take, in bytes. There are as many as the prefetch allows, each is allocated, and
 /// it is as large as the largest of its branches: what is rare has a box of its own.
 const LARGEST_WAY: usize = 16 << 10;
 

@@ -3,7 +3,7 @@
 //! Pure: knows delivery tags and nothing else. One `multiple` ack covers all up to the first delivery that is not done.
 //! A slow one would so hold back all that follow until the prefetch is used up; therefore each that has been held back for some
 //! time is acked alone. Not at once, since it may only be that of two which were committed together the later one was told first;
-//! but where the prefetch is small, half of it.
+//! but where the prefetch is small, half of it, and where it is used up nearly whole, sooner.
 
 use std::collections::VecDeque;
 
@@ -52,6 +52,8 @@ pub struct AckWindow {
     ready: usize,
     /// So many before the first that is open are acked without waiting for more.
     group: usize,
+    /// With so many done hardly any more can be delivered.
+    nearly_all: usize,
     /// So many done and held back are acked one by one at once, where that are few.
     patience: Option<usize>,
 }
@@ -59,13 +61,23 @@ pub struct AckWindow {
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
-        let (group, patience) = (group(prefetch), patience(prefetch));
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, group, patience }
+        let mut window = Self {
+            first: 1,
+            states: VecDeque::new(),
+            done: 0,
+            open: 0,
+            ready: 0,
+            group: 0,
+            nearly_all: 0,
+            patience: None,
+        };
+        window.set_prefetch(prefetch);
+        window
     }
 
     /// From now on so many can be unsettled.
     pub fn set_prefetch(&mut self, prefetch: u16) {
-        (self.group, self.patience) = (group(prefetch), patience(prefetch));
+        (self.group, self.nearly_all, self.patience) = (group(prefetch), nearly_all(prefetch), patience(prefetch));
     }
 
     /// A delivery came. Those with lower tags that did not are on their way, and open. A tag far ahead is a broken protocol
@@ -97,7 +109,7 @@ impl AckWindow {
     }
 
     /// Whether so many are done that an ack need not wait for more of them. What is committed together is settled in any order: those
-    /// behind the first that is open count only once they are many.
+    /// behind the first that is open count only where the prefetch is small, once they are half of it.
     pub fn is_ripe(&self) -> bool {
         self.ready >= self.group || self.is_impatient()
     }
@@ -105,6 +117,11 @@ impl AckWindow {
     /// Whether something is not held back by a slower delivery.
     pub fn is_ready(&self) -> bool {
         self.ready > 0
+    }
+
+    /// Whether the prefetch is used up by what is done, but for little: then nothing comes until it is acked.
+    pub fn is_used_up(&self) -> bool {
+        self.done >= self.nearly_all
     }
 
     /// The acks to send now. None is given twice.
@@ -188,6 +205,11 @@ fn group(prefetch: u16) -> usize {
     usize::from(prefetch / 4).max(1)
 }
 
+/// Seven eighths: so many are done at once by chance more rarely than half.
+fn nearly_all(prefetch: u16) -> usize {
+    usize::from(prefetch - prefetch / 8).max(1)
+}
+
 fn patience(prefetch: u16) -> Option<usize> {
     let half = usize::from(prefetch).div_ceil(2).max(1);
     (half <= FEW).then_some(half)
@@ -255,7 +277,7 @@ mod tests {
         let mut window = AckWindow::new(1_000);
         (1..=1_000).for_each(|tag| window.delivered(tag));
         (2..=1_000).for_each(|tag| window.done(tag));
-        assert!(!window.is_ripe());
+        assert!(!window.is_ripe() && window.is_used_up());
         assert_eq!(window.take_late(), []);
         window.done(1);
         assert_eq!(window.take(), [Ack { tag: 1_000, multiple: true }]);

@@ -100,11 +100,12 @@ impl Session {
     pub(super) async fn run(mut self, consuming: Consuming) -> Result<End, lapin::Error> {
         let end = self.consume().await?;
         // What is done is acked before anything else may take long or fail: it would be done twice.
-        let acked = tokio::time::timeout(CANCEL, self.ack_what_is_done()).await;
         if let Some(end) = end {
+            // Copies that are wanted and not begun are made of what comes again.
+            let _ = tokio::time::timeout(CANCEL, self.ack_all()).await;
             return Ok(end);
         }
-        let Ok(acked) = acked else { return Ok(silent()) };
+        let Ok(acked) = tokio::time::timeout(CANCEL, self.ack_what_is_done()).await else { return Ok(silent()) };
         acked?;
         let Ok(cancelled) = tokio::time::timeout(CANCEL, self.cancel()).await else {
             return Ok(silent());
@@ -126,7 +127,10 @@ impl Session {
                 () = stop.cancelled() => return Ok(None),
                 Some(settled) = self.settled.recv() => self.settle(settled).await?,
                 Some(copied) = self.copies.join_next() => self.copied(copied).await?,
-                _ = self.gather.tick(), if self.window.is_ready() => self.flush().await?,
+                _ = self.gather.tick(), if self.window.is_ready() || self.window.is_used_up() => {
+                    let acks = if self.window.is_used_up() { self.window.take_late() } else { self.window.take() };
+                    self.ack(acks).await?;
+                }
                 _ = self.late.tick(), if self.window.holds_back() => {
                     let acks = self.window.take_late();
                     self.ack(acks).await?;

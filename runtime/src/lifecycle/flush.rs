@@ -8,13 +8,10 @@ use std::{io, time::Duration};
 
 use event_driven::backoff::Backoff;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
-use tokio::{
-    task::yield_now,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 use super::{
-    ANSWERED_AT_ONCE, FIRST_PAUSE, RecordError,
+    FIRST_PAUSE, RecordError,
     held::Entry,
     row::Row,
     verdict::{Verdict, reason, verdict},
@@ -36,10 +33,7 @@ impl<R: Row> Shared<R> {
             match self.write(&part).await {
                 Ok(()) => {
                     self.count_written(part.len());
-                    for (n, entry) in part.into_iter().enumerate() {
-                        if n % ANSWERED_AT_ONCE == ANSWERED_AT_ONCE - 1 {
-                            yield_now().await;
-                        }
+                    for entry in part {
                         entry.row.tell(&self.outcomes, &self.db.tally);
                         Self::answer(entry, &Ok(()));
                     }

@@ -179,7 +179,7 @@ impl Service {
     fn task(&self, request: TaskRequest, known: Known, coming: Coming, until: Instant) -> Task {
         let Known { claim, state, taken_over, asked, .. } = known;
         let status = state.map(|state| state.status);
-        let mut row = rows::accepted(claim.id(), &request, coming.at);
+        let mut row = rows::accepted(claim.id(), &request, self.parts.database.clock().now());
         row.presumed_new = status.is_none() && !taken_over;
         let (may_go_back, was_running) = (status != Some(TaskStatus::Failed), status == Some(TaskStatus::Running));
         Task { request, row, may_go_back, taken_over, was_running, coming, asked, until, _claim: claim }

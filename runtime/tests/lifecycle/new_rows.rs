@@ -144,7 +144,7 @@ async fn many_that_are_new_are_copied_and_few_or_others_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_can_be_copied_it_is_tried_once() {
+async fn where_nothing_can_be_copied_rows_are_inserted_together() {
     let test = TestDatabase::postgres().await;
     let db = test.connect().await;
     let view = "ALTER TABLE task_store RENAME TO stored; CREATE VIEW task_store AS SELECT * FROM stored";
@@ -154,7 +154,7 @@ async fn where_nothing_can_be_copied_it_is_tried_once() {
         let before = recorder.written().statements;
         let rows = (round * MANY..(round + 1) * MANY).map(|n| new(completed(n, 0, 1)));
         at_once(&test, &recorder, rows.map(async |row| recorder.record(row).await.unwrap())).await;
-        // The rows, and the task and the event that have occupied the writers: none was halved until it was not copied any more.
+        // The rows, and the task and the event that have occupied the writers: nothing was halved.
         assert_eq!(recorder.written().statements, before + 3);
     }
     assert_eq!(number(db.connection(), "SELECT count(*) AS n FROM task_store").await, 3 * MANY as i64 + 1);
