@@ -34,8 +34,8 @@ impl State {
     }
 }
 
-/// So many acks of one delivery each cost little, even where the deliveries are short.
-const FEW: usize = 16;
+/// So many acks of one delivery each cost less than what stands still without them.
+const FEW: usize = 64;
 
 /// How far ahead of the others a delivery may be seen: several consumers of a channel are read side by side.
 const AHEAD: usize = u16::MAX as usize;
