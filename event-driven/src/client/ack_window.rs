@@ -50,34 +50,19 @@ pub struct AckWindow {
     open: usize,
     /// States before the first that is open.
     ready: usize,
-    /// So many before the first that is open are acked without waiting for more.
-    group: usize,
-    /// With so many done hardly any more can be delivered.
-    nearly_all: usize,
-    /// So many done and held back are acked one by one at once, where that are few.
-    patience: Option<usize>,
+    /// The most that can be unsettled.
+    prefetch: u16,
 }
 
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
-        let mut window = Self {
-            first: 1,
-            states: VecDeque::new(),
-            done: 0,
-            open: 0,
-            ready: 0,
-            group: 0,
-            nearly_all: 0,
-            patience: None,
-        };
-        window.set_prefetch(prefetch);
-        window
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, prefetch }
     }
 
     /// From now on so many can be unsettled.
     pub fn set_prefetch(&mut self, prefetch: u16) {
-        (self.group, self.nearly_all, self.patience) = (group(prefetch), nearly_all(prefetch), patience(prefetch));
+        self.prefetch = prefetch;
     }
 
     /// A delivery came. Those with lower tags that did not are on their way, and open. A tag far ahead is a broken protocol
@@ -111,7 +96,7 @@ impl AckWindow {
     /// Whether so many are done that an ack need not wait for more of them. What is committed together is settled in any order: those
     /// behind the first that is open count only where the prefetch is small, once they are half of it.
     pub fn is_ripe(&self) -> bool {
-        self.ready >= self.group || self.is_impatient()
+        self.ready >= group(self.prefetch) || self.is_impatient()
     }
 
     /// Whether something is not held back by a slower delivery.
@@ -121,7 +106,7 @@ impl AckWindow {
 
     /// Whether the prefetch is used up by what is done, but for little: then nothing comes until it is acked.
     pub fn is_used_up(&self) -> bool {
-        self.done >= self.nearly_all
+        self.done >= nearly_all(self.prefetch)
     }
 
     /// The acks to send now. None is given twice.
@@ -134,7 +119,7 @@ impl AckWindow {
     }
 
     fn is_impatient(&self) -> bool {
-        self.patience.is_some_and(|patience| self.done >= patience)
+        patience(self.prefetch).is_some_and(|patience| self.done >= patience)
     }
 
     /// Whether something is done and held back.
@@ -200,16 +185,17 @@ impl AckWindow {
     }
 }
 
-/// A quarter: what may still be delivered meanwhile is more than what waits for its ack.
+/// So many before the first that is open are acked without waiting for more. A quarter: what may still be delivered meanwhile is more than what waits for its ack.
 fn group(prefetch: u16) -> usize {
     usize::from(prefetch / 4).max(1)
 }
 
-/// Seven eighths: so many are done at once by chance more rarely than half.
+/// With so many done hardly any more can be delivered. Seven eighths: so many are done at once by chance more rarely than half.
 fn nearly_all(prefetch: u16) -> usize {
     usize::from(prefetch - prefetch / 8).max(1)
 }
 
+/// So many done and held back are acked one by one at once, where that are few.
 fn patience(prefetch: u16) -> Option<usize> {
     let half = usize::from(prefetch).div_ceil(2).max(1);
     (half <= FEW).then_some(half)

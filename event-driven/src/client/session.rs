@@ -128,13 +128,9 @@ impl Session {
                 Some(settled) = self.settled.recv() => self.settle(settled).await?,
                 Some(copied) = self.copies.join_next() => self.copied(copied).await?,
                 _ = self.gather.tick(), if self.window.is_ready() || self.window.is_used_up() => {
-                    let acks = if self.window.is_used_up() { self.window.take_late() } else { self.window.take() };
-                    self.ack(acks).await?;
+                    if self.window.is_used_up() { self.ack_late().await? } else { self.flush().await? }
                 }
-                _ = self.late.tick(), if self.window.holds_back() => {
-                    let acks = self.window.take_late();
-                    self.ack(acks).await?;
-                }
+                _ = self.late.tick(), if self.window.holds_back() => self.ack_late().await?,
                 next = self.subscriptions.next(), if self.waiting.is_none() => match next? {
                     Next::Delivery(from, delivery) => self.deliver(from, delivery),
                     Next::Prefetch(prefetch) => self.window.set_prefetch(prefetch),
@@ -197,12 +193,18 @@ impl Session {
     /// Takes all settlements that are there, then acks if they are many.
     async fn settle(&mut self, first: Settled) -> Result<(), lapin::Error> {
         self.record(first).await?;
-        while let Ok(settled) = self.settled.try_recv() {
-            self.record(settled).await?;
-        }
+        self.record_waiting().await?;
         // At the end nobody looks at the time.
         if self.window.is_ripe() || self.stop.is_cancelled() {
             self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// What was settled and not looked at yet.
+    async fn record_waiting(&mut self) -> Result<(), lapin::Error> {
+        while let Ok(settled) = self.settled.try_recv() {
+            self.record(settled).await?;
         }
         Ok(())
     }
@@ -246,10 +248,14 @@ impl Session {
 
     /// With what was settled and not looked at yet.
     async fn ack_what_is_done(&mut self) -> Result<(), lapin::Error> {
-        while let Ok(settled) = self.settled.try_recv() {
-            self.record(settled).await?;
-        }
+        self.record_waiting().await?;
         self.ack_all().await
+    }
+
+    /// What is held back for the second look.
+    async fn ack_late(&mut self) -> Result<(), lapin::Error> {
+        let acks = self.window.take_late();
+        self.ack(acks).await
     }
 
     /// Nothing that is done is held back.
