@@ -38,6 +38,7 @@ mod tally;
 mod task_row;
 mod upsert;
 mod verdict;
+mod waiter;
 mod writer;
 
 pub use attempt_row::AttemptRow;

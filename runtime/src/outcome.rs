@@ -3,13 +3,13 @@
 //! Made by [`crate::sandbox`] (or by [`crate::service`] where an attempt ended before it reached the sandbox), read by
 //! [`crate::retry`], which turns it into what is recorded and what happens to the message.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// What one attempt gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The guest returned a result: a JSON text, checked.
-    Completed(String),
+    Completed(Arc<str>),
     /// The attempt failed; the class says whether another one makes sense.
     Failed(Failure),
     /// The attempt failed, and there is to be no other one whatever the class says.

@@ -1,12 +1,14 @@
 //! From an outcome to what is recorded and what becomes of the message. Pure: the contract's table, as a function.
 
+use std::sync::Arc;
+
 use crate::outcome::{Failure, Outcome};
 
 /// What follows from one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The task is done: COMPLETED with this result, and the message is acked.
-    Complete(String),
+    Complete(Arc<str>),
     /// The task has failed for good by its own fault: FAILED, and the message is acked.
     Fail(Failure),
     /// The task is tried again: PENDING, and the message goes to the retry queue of this attempt.

@@ -82,7 +82,7 @@ pub struct Call {
     /// What the guest may know about the task.
     pub info: TaskInfo,
     /// The JSON text that is handed to the guest.
-    pub payload: String,
+    pub payload: Arc<str>,
 }
 
 /// What came of one execution, and what it used.
@@ -270,20 +270,20 @@ async fn call_guest(program: &Program, call: Call, shared: &Shared) -> Outcome {
         Err(error) => Err(error),
     };
     match answer {
-        Ok(Ok(result)) => check_result(result, limits),
+        Ok(Ok(result)) => check_result(&result, limits),
         Ok(Err(failure)) => Outcome::Failed(tell_failure(failure.into(), shared)),
         Err(error) => Outcome::Failed(tell_trap(&error, limits, shared)),
     }
 }
 
 /// A result must be JSON, and no larger than its limit.
-fn check_result(result: String, limits: &Limits) -> Outcome {
+fn check_result(result: &str, limits: &Limits) -> Outcome {
     if result.len() as u64 > limits.output.as_u64() {
         let text = exceeded("output", "the result has", &bytes(result.len()), &bytes(limits.output.as_u64()));
         return failed(ErrorClass::OutputTooLarge, text);
     }
-    match JsonText::new(&result) {
-        Ok(_) => Outcome::Completed(result),
+    match JsonText::new(result) {
+        Ok(result) => Outcome::Completed(result.shared()),
         Err(error) => failed(ErrorClass::BadOutput, format!("the result {error}")),
     }
 }

@@ -63,6 +63,9 @@ use crate::{
 /// it is as large as the largest of its branches: what is rare has a box of its own.
 const LARGEST_WAY: usize = 16 << 10;
 
+/// So many deliveries are taken at once, as far as they are there. A thread of tokio's has room for 256 tasks in order.
+const AT_ONCE: usize = 64;
+
 /// The parts, built.
 pub struct Parts {
     /// Messages in and out.
@@ -136,7 +139,7 @@ impl Service {
         service.background.spawn(Self::keep_tidy(Arc::downgrade(&service)));
         service.background.spawn(Self::delete_until_stop(Arc::downgrade(&service)));
         service.background.close();
-        service.deliveries.spawn(service.clone().consume(events, Self::process_event));
+        service.deliveries.spawn(service.clone().consume_events(events));
         service
     }
 
@@ -168,20 +171,34 @@ impl Service {
         [("broker", broker), ("components", components), ("database", database), ("service", service.to_owned())]
     }
 
-    /// Gives each delivery a task of its own; the prefetch bounds how many there are.
-    async fn consume<F>(self: Arc<Self>, mut deliveries: Deliveries, process: fn(Arc<Self>, Delivery) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        while let Some(delivery) = deliveries.recv().await {
-            let way = process(self.clone(), delivery);
-            debug_assert!(
-                size_of_val(&way) <= LARGEST_WAY,
-                "a task's way takes {} bytes: box what is rare",
-                size_of_val(&way)
-            );
-            // In a box, since tokio would copy it from place to place, and once more when it is over.
-            self.deliveries.spawn(Box::pin(way));
+    /// Gives each task that is delivered a task of tokio's; the prefetch bounds how many there are.
+    async fn consume_tasks_of(self: Arc<Self>, mut deliveries: Deliveries) {
+        loop {
+            let came = deliveries.recv_many(AT_ONCE).await;
+            if came.is_empty() {
+                return;
+            }
+            for delivery in came {
+                let way = self.clone().process_task(delivery);
+                debug_assert!(
+                    size_of_val(&way) <= LARGEST_WAY,
+                    "a task's way takes {} bytes: box what is rare",
+                    size_of_val(&way)
+                );
+                // In a box, since tokio would copy it from place to place, and once more when it is over.
+                self.deliveries.spawn(Box::pin(way));
+            }
+        }
+    }
+
+    /// Gives the events that came together a task of tokio's.
+    async fn consume_events(self: Arc<Self>, mut deliveries: Deliveries) {
+        loop {
+            let came = deliveries.recv_many(AT_ONCE).await;
+            if came.is_empty() {
+                return;
+            }
+            self.deliveries.spawn(self.clone().process_events(came));
         }
     }
 

@@ -34,20 +34,27 @@ impl Deliveries {
 
     /// The next delivery; `None` once consuming was stopped, and only then. Nothing is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<RawDelivery> {
-        let mut shelf = self.shelf.lock().await;
+        self.recv_many(1).await.pop()
+    }
+
+    /// Those that are there, `most` of them at most (at least 1); waits for the first. None once consuming was stopped, and only
+    /// then. Nothing is lost if the future is dropped.
+    pub async fn recv_many(&mut self, most: usize) -> Vec<RawDelivery> {
+        let (mut shelf, mut deliveries) = (self.shelf.lock().await, Vec::new());
         loop {
-            let delivery = tokio::select! {
+            let received = tokio::select! {
                 // Once stopped, nothing more is handed out.
                 biased;
                 () = self.stop.cancelled() => {
                     give_back(&mut shelf);
-                    return None;
+                    return Vec::new();
                 }
-                delivery = shelf.recv() => delivery?,
+                received = shelf.recv_many(&mut deliveries, most.max(1)) => received,
             };
             // Of a connection that is gone: it will be delivered again, and must not be done twice.
-            if !delivery.is_void() {
-                return Some(delivery);
+            deliveries.retain(|delivery| !delivery.is_void());
+            if received == 0 || !deliveries.is_empty() {
+                return deliveries;
             }
         }
     }

@@ -42,29 +42,31 @@ impl EventMessage {
         let message_id = properties::optional("message_id", properties.message_id().as_ref());
         let text = checked_text(body, max_size);
         let payload = text.and_then(|text| Ok(JsonText::new(text)?));
-        let partial = Box::new(Partial {
-            task_name: None,
-            producer_app: producer_app.clone().ok(),
-            correlation_id: correlation_id.clone().ok(),
-            message_id: message_id.clone().ok().flatten(),
-            payload: payload.clone().ok(),
-        });
         let read = || {
-            let payload = payload?;
+            let payload = payload.clone()?;
             if !payload.is_object() {
                 let reason = "the body is JSON, but no object".to_owned();
                 return Err(DecodeError::Form { expected: "{…}", reason });
             }
             Ok(Self {
                 routing_key: routing_key.to_owned(),
-                producer_app: producer_app?,
-                correlation_id: correlation_id?,
-                message_id: message_id?,
+                producer_app: producer_app.clone()?,
+                correlation_id: correlation_id.clone()?,
+                message_id: message_id.clone()?,
                 headers: properties.headers().as_ref().map(field_table_to_json).unwrap_or_default(),
                 payload,
             })
         };
-        read().map_err(|reason| Malformed { reason, partial })
+        read().map_err(|reason| {
+            let partial = Partial {
+                task_name: None,
+                producer_app: producer_app.clone().ok(),
+                correlation_id: correlation_id.clone().ok(),
+                message_id: message_id.clone().ok().flatten(),
+                payload: payload.clone().ok(),
+            };
+            Malformed { reason, partial: Box::new(partial) }
+        })
     }
 
     /// The message that says this. Persistent; the timestamp is now.

@@ -71,14 +71,8 @@ impl TaskRequest {
         body: &[u8],
         max_size: usize,
     ) -> Result<Self, Malformed> {
-        let mut partial = Partial {
-            producer_app: properties::producer_app(properties).ok(),
-            correlation_id: properties::correlation_id(properties).ok(),
-            message_id: message_id(properties).ok().flatten(),
-            ..Partial::default()
-        };
-        Self::read(routing_key, properties, body, max_size, &mut partial)
-            .map_err(|reason| Malformed { reason, partial: Box::new(partial) })
+        Self::read(routing_key, properties, body, max_size)
+            .map_err(|reason| Malformed { reason, partial: Box::new(partial(properties, body, max_size)) })
     }
 
     fn read(
@@ -86,9 +80,8 @@ impl TaskRequest {
         properties: &BasicProperties,
         body: &[u8],
         max_size: usize,
-        partial: &mut Partial,
     ) -> Result<Self, DecodeError> {
-        let (name, payload) = read_body(body, max_size, partial)?;
+        let (name, payload) = read_body(checked_text(body, max_size)?)?;
         let task_name = TaskName::new(name)?;
         let headers = MessageHeaders::of_task(properties)?;
         let reply_to = properties::optional("reply_to", properties.reply_to().as_ref())?;
@@ -144,38 +137,52 @@ fn message_id(properties: &BasicProperties) -> Result<Option<ShortText>, DecodeE
 }
 
 /// The task's name, not checked yet, and its payload.
-fn read_body(body: &[u8], max_size: usize, partial: &mut Partial) -> Result<(String, JsonText), DecodeError> {
-    let text = checked_text(body, max_size)?;
-    let fields = read_members(text, partial)?;
-    let name = fields.task_name.map(|raw| serde_json::from_str::<String>(raw.get()));
-    partial.task_name = name.as_ref().and_then(|name| ShortText::new(name.as_ref().ok()?).ok());
-    let payload = fields.payload.or(fields.arguments).map(JsonText::from_checked);
-    partial.payload = payload.clone().or_else(|| JsonText::new(text).ok());
-    let name = match name {
-        None => return Err(DecodeError::Missing { what: "task_name", places: "the body" }),
-        Some(Err(_)) => {
-            return Err(DecodeError::Form { expected: FORM, reason: "task_name is no text".to_owned() });
-        }
-        Some(Ok(name)) => name,
-    };
-    if fields.payload.is_some() && fields.arguments.is_some() {
+fn read_body(text: &str) -> Result<(String, JsonText), DecodeError> {
+    let members = Body::read(text)?;
+    let name = members.task_name().ok_or(DecodeError::Missing { what: "task_name", places: "the body" })?;
+    let name = name.map_err(|_| DecodeError::Form { expected: FORM, reason: "task_name is no text".to_owned() })?;
+    if members.payload.is_some() && members.arguments.is_some() {
         return Err(DecodeError::PayloadTwice);
     }
-    let payload =
-        payload.ok_or(DecodeError::Missing { what: "payload", places: "the body, as payload and as arguments" })?;
+    let payload = members
+        .payload()
+        .ok_or(DecodeError::Missing { what: "payload", places: "the body, as payload and as arguments" })?;
     Ok((name, payload))
 }
 
-/// The body's members. Serde would take an array for a struct too.
-fn read_members<'a>(text: &'a str, partial: &mut Partial) -> Result<Body<'a>, DecodeError> {
-    let read = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|e| e.to_string())
-    } else {
-        Err("it is no object".to_owned())
-    };
-    read.or_else(|reason| {
-        // Tells "no JSON" from "JSON of another form".
-        partial.payload = Some(JsonText::new(text)?);
-        Err(DecodeError::Form { expected: FORM, reason })
-    })
+/// What can be told of a message that breaks the contract.
+fn partial(properties: &BasicProperties, body: &[u8], max_size: usize) -> Partial {
+    let text = checked_text(body, max_size).ok();
+    let members = text.and_then(|text| Body::read(text).ok()).unwrap_or_default();
+    Partial {
+        task_name: members.task_name().and_then(|name| ShortText::new(name.ok()?).ok()),
+        producer_app: properties::producer_app(properties).ok(),
+        correlation_id: properties::correlation_id(properties).ok(),
+        message_id: message_id(properties).ok().flatten(),
+        payload: members.payload().or_else(|| JsonText::new(text?).ok()),
+    }
+}
+
+impl<'a> Body<'a> {
+    /// Of a text that was checked. Serde would take an array for a struct too.
+    fn read(text: &'a str) -> Result<Self, DecodeError> {
+        let read = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|e| e.to_string())
+        } else {
+            Err("it is no object".to_owned())
+        };
+        read.or_else(|reason| {
+            // Tells "no JSON" from "JSON of another form".
+            JsonText::new(text)?;
+            Err(DecodeError::Form { expected: FORM, reason })
+        })
+    }
+
+    fn task_name(&self) -> Option<serde_json::Result<String>> {
+        self.task_name.map(|raw| serde_json::from_str(raw.get()))
+    }
+
+    fn payload(&self) -> Option<JsonText> {
+        self.payload.or(self.arguments).map(JsonText::from_checked)
+    }
 }

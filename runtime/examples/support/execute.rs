@@ -23,7 +23,7 @@ pub async fn execute(
         producer_app: "p".into(),
     };
     let slot = sandbox.slot(&program, Priority::Normal).await.ok_or("the sandbox is stopped")?;
-    let executed = sandbox.execute(slot, program, Call { info, payload: payload.to_owned() }).await;
+    let executed = sandbox.execute(slot, program, Call { info, payload: payload.into() }).await;
     match executed.outcome {
         Outcome::Completed(_) => Ok(()),
         other => Err(format!("{other:?}").into()),

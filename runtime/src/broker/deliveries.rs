@@ -26,9 +26,15 @@ impl Deliveries {
     /// The next delivery; `None` once the broker has stopped consuming, and only then. Nothing is lost if the future is
     /// dropped.
     pub async fn recv(&mut self) -> Option<Delivery> {
+        self.recv_many(1).await.pop()
+    }
+
+    /// Those that are there, `most` of them at most (at least 1); waits for the first. None once the broker has stopped consuming,
+    /// and only then. Nothing is lost if the future is dropped.
+    pub async fn recv_many(&mut self, most: usize) -> Vec<Delivery> {
         match &mut self.0 {
-            Inbox::RabbitMq(inbox) => inbox.recv().await,
-            Inbox::InProcess(inbox) => inbox.recv().await,
+            Inbox::RabbitMq(inbox) => inbox.recv_many(most).await,
+            Inbox::InProcess(inbox) => inbox.recv_many(most).await,
         }
     }
 }

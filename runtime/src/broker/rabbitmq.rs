@@ -77,9 +77,12 @@ impl Inbox {
         self.deliveries.prefetch()
     }
 
-    pub(super) async fn recv(&mut self) -> Option<Delivery> {
-        let RawDelivery { routing_key, properties, body, redelivered, receipt } = self.deliveries.recv().await?;
-        let receipt = Receipt::new(Ticket::RabbitMq(receipt));
-        Some(Delivery { queue: self.queue, routing_key, properties, body, redelivered, receipt })
+    pub(super) async fn recv_many(&mut self, most: usize) -> Vec<Delivery> {
+        let deliveries = self.deliveries.recv_many(most).await;
+        let of_queue = |RawDelivery { routing_key, properties, body, redelivered, receipt }| {
+            let receipt = Receipt::new(Ticket::RabbitMq(receipt));
+            Delivery { queue: self.queue, routing_key, properties, body, redelivered, receipt }
+        };
+        deliveries.into_iter().map(of_queue).collect()
     }
 }

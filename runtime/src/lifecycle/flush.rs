@@ -15,7 +15,8 @@ use super::{
     held::Entry,
     row::Row,
     verdict::{Verdict, reason, verdict},
-    writer::{Shared, Waiter},
+    waiter::Waiter,
+    writer::Shared,
 };
 
 /// The longest time that a row alone is given: 16 MiB get through at 30 KB a second, and a link that falls silent just

@@ -28,6 +28,10 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long a connection may take at most to say that it is alive: far longer than any way to a server.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
+/// Left alone, Postgres plans a look-up anew each time, which takes longer than the look-up; the statements that go over [`Links`] read
+/// by key whatever the tables become.
+const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
+
 /// The connections of who sends one statement after the other: kept from one to the next, at most as many as were in use
 /// at once.
 #[derive(Debug, Default)]
@@ -76,7 +80,11 @@ impl Links {
     async fn take(&self, pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
         match self.alive().await {
             Some(connection) => Ok(connection),
-            None => Ok(pool.acquire().await?.detach()),
+            None => {
+                let mut connection = pool.acquire().await?.detach();
+                sqlx::query(PLANNED_ONCE).execute(&mut connection).await?;
+                Ok(connection)
+            }
         }
     }
 

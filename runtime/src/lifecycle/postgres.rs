@@ -102,8 +102,9 @@ static UPSERT_TASKS_AND_ATTEMPTS: LazyLock<String> = LazyLock::new(|| {
 
 /// A stored row that is gone by now was deleted with all its attempts.
 static UPSERT_LEFT_OVER: LazyLock<String> = LazyLock::new(|| {
-    let left_over = " WHERE EXISTS (SELECT 1 FROM task_store t WHERE t.id_task = new.id_task \
-         AND t.id_attempt IS DISTINCT FROM new.id_attempt)";
+    // `OFFSET 0` keeps it row by row: it is planned once, perhaps while the table is empty.
+    let left_over = " CROSS JOIN LATERAL (SELECT id_attempt AS kept FROM task_store WHERE id_task = new.id_task OFFSET 0) t \
+         WHERE t.kept IS DISTINCT FROM new.id_attempt";
     upsert_attempts(1, left_over)
 });
 

@@ -89,6 +89,17 @@ impl Recorder {
         self.events.shared.record(event).await
     }
 
+    /// Records events that came together, each as [`Self::record_event`] does; the answers are in their order.
+    pub async fn record_events(&self, events: Vec<EventRow>) -> Vec<Result<(), RecordError>> {
+        let mut answers = vec![Ok(()); events.len()];
+        for (place, error) in self.events.shared.record_all(events).await {
+            if let Some(answer) = answers.get_mut(place) {
+                *answer = Err(error);
+            }
+        }
+        answers
+    }
+
     /// Waits for this process to commit an end of the task; see [`Outcomes::subscribe`].
     pub fn subscribe(&self, task: Uuid) -> Subscription {
         self.outcomes.subscribe(task)

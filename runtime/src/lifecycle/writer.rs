@@ -8,13 +8,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::{
     Database, Outcomes, RecordError,
     health::HealthBoard,
     held::{Entry, Held},
     row::Row,
+    waiter::{Failed, Waiter, waiters},
 };
 
 /// The most rows of a statement. More bring nothing (measured: 100 rows reach two thirds of the rate of 1,000), but make
@@ -24,9 +25,6 @@ const FLUSH_ROWS: usize = 1_000;
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
 /// The most rows that wait. Callers are bounded by their prefetch already; this bounds the mistakes.
 const HELD_ROWS: usize = 10 * FLUSH_ROWS;
-
-/// Gets the answer for a row.
-pub(super) type Waiter = oneshot::Sender<Result<(), RecordError>>;
 
 /// What the loop and its callers share.
 pub(super) struct Shared<R> {
@@ -65,25 +63,37 @@ impl<R: Row> Shared<R> {
 
     /// Waits for room, then until the row is committed or known not to be.
     pub(super) async fn record(&self, row: R) -> Result<(), RecordError> {
-        let row = row.clean();
-        if let Some(reason) = row.refusal(self.db.backend) {
-            return Err(RecordError::Refused { reason: reason.to_owned() });
+        self.record_all([row]).await.pop().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Waits for room for all rows, then until each is committed or known not to be; gives those that are not.
+    pub(super) async fn record_all<I>(&self, rows: I) -> Failed
+    where
+        I: IntoIterator<Item = R, IntoIter: ExactSizeIterator>,
+    {
+        let rows = rows.into_iter();
+        let (count, (waiters, answers)) = (rows.len(), waiters(rows.len()));
+        let Ok(mut room) = self.room.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await else {
+            return (0..count).map(|place| (place, RecordError::Stopped)).collect();
+        };
+        if count == 0 {
+            return Failed::new();
         }
-        let permit = self.room.acquire().await.map_err(|_| RecordError::Stopped)?;
-        let (waiter, answer) = oneshot::channel();
-        {
-            let mut state = self.state();
-            if state.closed {
-                return Err(RecordError::Stopped);
+        for (row, waiter) in rows.zip(waiters) {
+            let row = row.clean();
+            if let Some(reason) = row.refusal(self.db.backend) {
+                waiter.answer(Err(RecordError::Refused { reason: reason.to_owned() }));
+                continue;
             }
-            if state.held.put(row, Some(waiter)) {
-                // Given back when the row was answered.
-                permit.forget();
+            let mut state = self.state();
+            // Once it is closed the waiter has no answer.
+            if !state.closed && state.held.put(row, Some(waiter)) {
+                // Given back when the row is answered.
+                room.split(1).map(SemaphorePermit::forget);
             }
         }
         self.wake.notify_one();
-        // Dropped unanswered: the loop panicked or was cut off.
-        answer.await.unwrap_or(Err(RecordError::Stopped))
+        answers.failed().await
     }
 
     /// Takes the row in if there is room for it; otherwise it is left out. Gives whether it was taken in.
@@ -139,10 +149,7 @@ impl<R: Row> Shared<R> {
     }
 
     pub(super) fn answer(entry: Entry<R, Waiter>, answer: &Result<(), RecordError>) {
-        for waiter in entry.waiters {
-            // Who gave up waiting needs no answer.
-            let _ = waiter.send(answer.clone());
-        }
+        entry.waiters.into_iter().for_each(|waiter| waiter.answer(answer.clone()));
     }
 
     pub(super) fn count_written(&self, rows: usize) {

@@ -1,5 +1,7 @@
 //! The host interface `warren:task/context`: what a task may know about itself. Needs no grant.
 
+use std::sync::Arc;
+
 use super::{
     bindings::warren::task::{context, types},
     guest::Guest,
@@ -12,13 +14,13 @@ pub struct TaskInfo {
     /// The task's id, the key of its row.
     pub task_id: uuid::Uuid,
     /// The component that the publisher asked for.
-    pub task_name: String,
+    pub task_name: Arc<str>,
     /// Which attempt this is, counted from 0.
     pub attempt: u32,
     /// The publisher's correlation id.
-    pub correlation_id: String,
+    pub correlation_id: Arc<str>,
     /// The service that published the task.
-    pub producer_app: String,
+    pub producer_app: Arc<str>,
 }
 
 impl context::Host for Guest {
@@ -26,10 +28,10 @@ impl context::Host for Guest {
         let info = self.info();
         context::Info {
             task_id: info.task_id.to_string(),
-            task_name: info.task_name.clone(),
+            task_name: info.task_name.to_string(),
             attempt: info.attempt,
-            correlation_id: info.correlation_id.clone(),
-            producer_app: info.producer_app.clone(),
+            correlation_id: info.correlation_id.to_string(),
+            producer_app: info.producer_app.to_string(),
             deadline_ms: self.deadline_ms(),
         }
     }

@@ -116,7 +116,7 @@ mod tests {
     async fn executed(brevity: &Arc<Brevity>, before: impl Future<Output = ()> + Send + 'static) -> Execution {
         let guest = Box::pin(async {
             before.await;
-            Execution::without_receipt(Outcome::Completed(thread::current().name().unwrap_or_default().to_owned()))
+            Execution::without_receipt(Outcome::Completed(thread::current().name().unwrap_or_default().into()))
         });
         let executor = Arc::new(Executor::new(1).unwrap());
         let log = GuestLog::new(ByteSize::kib(1));
@@ -128,7 +128,7 @@ mod tests {
 
     fn ended_on(execution: Execution) -> String {
         let Outcome::Completed(thread) = execution.outcome else { panic!("{execution:?}") };
-        thread
+        thread.to_string()
     }
 
     #[tokio::test]

@@ -57,14 +57,14 @@ impl Service {
         let retries = self.parts.config.retry.retries;
         let mut attempt = AttemptRow::begun(row.attempt, self.runtime_id.clone(), now);
         if let Some(failure) = poison(delivery) {
-            row.attempts.push(attempt);
+            row.attempts = vec![attempt];
             return Attempted::Made(Made { row, outcome: Outcome::GivenUp(failure), retries });
         }
         let Some(found) = self.find(task).await else { return Attempted::Dropped };
         let component = match self.component(task, found) {
             Ok(component) => component,
             Err(failure) => {
-                row.attempts.push(attempt);
+                row.attempts = vec![attempt];
                 return Attempted::Made(Made { row, outcome: Outcome::Failed(failure), retries });
             }
         };
@@ -84,7 +84,7 @@ impl Service {
         tracing::debug!(task.id = %row.id, "executing");
         attempt.started_at = self.parts.database.clock().now();
         row.started_at = Some(attempt.started_at);
-        row.attempts.push(attempt);
+        row.attempts = vec![attempt];
         let mut running = self.parts.sandbox.execute(slot, component.program.clone(), self.call(task));
         let (Execution { outcome, receipt }, announced) = self.announced(&row, &mut running).await;
         row.presumed_new &= !announced;
@@ -175,12 +175,12 @@ impl Service {
         Call {
             info: TaskInfo {
                 task_id: task.row.id,
-                task_name: request.task_name.to_string(),
+                task_name: request.task_name.shared(),
                 attempt: request.attempt.number(),
-                correlation_id: request.correlation_id.to_string(),
-                producer_app: request.producer_app.to_string(),
+                correlation_id: request.correlation_id.shared(),
+                producer_app: request.producer_app.shared(),
             },
-            payload: request.payload.as_str().to_owned(),
+            payload: request.payload.shared(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use event_driven::message::{EventMessage, JsonText, Malformed, ShortText, TaskRequest};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
@@ -92,7 +91,7 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
     match verdict {
         Verdict::Complete(result) => {
             row.status = TaskStatus::Completed;
-            row.result = Some(result.as_str().into());
+            row.result = Some(result.clone());
             row.finished_at = Some(now);
         }
         Verdict::Fail(failure) | Verdict::Bury(failure) => row.fail(failure.to_string(), now),
@@ -121,7 +120,7 @@ pub(super) fn event(message: &EventMessage, redelivered: bool, now: DateTime<Utc
         correlation_id: Some(message.correlation_id.shared()),
         producer_app: Some(message.producer_app.shared()),
         created_at: now,
-        headers: Some(Value::Object(message.headers.clone()).to_string().into()),
+        headers: serde_json::to_string(&message.headers).ok().map(Into::into),
         payload: Some(message.payload.shared()),
         routing_key: message.routing_key.as_str().into(),
         message_id: message.message_id.as_ref().map(ShortText::shared),

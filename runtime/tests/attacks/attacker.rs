@@ -70,7 +70,7 @@ pub(super) async fn execute(sandbox: &Sandbox, program: Arc<Program>, attack: Va
         producer_app: "p".into(),
     };
     let slot = sandbox.slot(&program, Priority::Normal).await.expect("the sandbox is not stopped");
-    Attacked(sandbox.execute(slot, program, Call { info, payload: attack.to_string() }).await)
+    Attacked(sandbox.execute(slot, program, Call { info, payload: attack.to_string().into() }).await)
 }
 
 /// What came of an attempt.

@@ -1,6 +1,6 @@
 //! The receiving end of a queue in memory.
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, iter, sync::Arc};
 
 use super::{
     super::{
@@ -22,16 +22,17 @@ impl Inbox {
         Self { shared, queue }
     }
 
-    pub(in crate::broker) async fn recv(&mut self) -> Option<Delivery> {
+    pub(in crate::broker) async fn recv_many(&mut self, most: usize) -> Vec<Delivery> {
         loop {
             // Registered before the look, so that no change is missed in between.
             let mut changed = std::pin::pin!(self.shared.changed.notified());
             changed.as_mut().enable();
             if self.shared.stop.is_cancelled() {
-                return None;
+                return Vec::new();
             }
-            if let Some(delivery) = self.take() {
-                return Some(delivery);
+            let taken: Vec<_> = iter::from_fn(|| self.take()).take(most.max(1)).collect();
+            if !taken.is_empty() {
+                return taken;
             }
             let retry = self.shared.queues().next_retry(self.queue);
             let retry = async {

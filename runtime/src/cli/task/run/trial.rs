@@ -85,12 +85,12 @@ fn call(config: &Config, input: &Input) -> Call {
     Call {
         info: TaskInfo {
             task_id: Uuid::now_v7(),
-            task_name: input.task_name.clone(),
+            task_name: input.task_name.as_str().into(),
             attempt: 0,
-            correlation_id: Uuid::now_v7().to_string(),
-            producer_app: config.service.name.clone(),
+            correlation_id: Uuid::now_v7().to_string().into(),
+            producer_app: config.service.name.as_str().into(),
         },
-        payload: input.payload.clone(),
+        payload: input.payload.as_str().into(),
     }
 }
 
