@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
     Database, Outcomes, RecordError,
@@ -87,9 +87,12 @@ impl<R: Row> Shared<R> {
             }
             let mut state = self.state();
             // Once it is closed the waiter has no answer.
-            if !state.closed && state.held.put(row, Some(waiter)) {
+            if !state.closed
+                && state.held.put(row, Some(waiter))
+                && let Some(place) = room.split(1)
+            {
                 // Given back when the row is answered.
-                room.split(1).map(SemaphorePermit::forget);
+                place.forget();
             }
         }
         self.wake.notify_one();
