@@ -62,6 +62,7 @@ pub use queries::{
 pub use recorder::{RecordError, Recorder, Written};
 pub use task_row::TaskRow;
 pub use verdict::QueryError;
+pub use waiter::Answers;
 
 /// The first pause before a statement is tried again: as long as a connection takes that was merely closed.
 const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);

@@ -59,7 +59,7 @@ use crate::{
     sandbox::{Program, Sandbox},
 };
 
-/// What the future of one delivery may take, in bytes. There are as many as the prefetch allows, each is allocated, and
+/// What the future of one task's delivery may take, in bytes. There are as many as the prefetch allows, each is allocated, and
 /// it is as large as the largest of its branches: what is rare has a box of its own.
 const LARGEST_WAY: usize = 16 << 10;
 
@@ -98,7 +98,7 @@ pub struct Service {
     load: Arc<Load>,
     /// Held while a redelivery looks for the row that it takes over.
     taking_over: tokio::sync::Mutex<()>,
-    /// One task for each unsettled delivery, and one for each consumer.
+    /// One task for each unsettled delivery of a task, for events that came together, and for each consumer.
     deliveries: TaskTracker,
     /// What goes on beside the deliveries, until a stop.
     background: TaskTracker,

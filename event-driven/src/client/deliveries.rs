@@ -111,7 +111,7 @@ pub(super) struct Untaken(Weak<Shelf>);
 
 impl Untaken {
     pub(super) fn give_back(&self) {
-        // Whoever holds the lock is in `Deliveries::recv`, which gives back by itself when it sees the stop.
+        // Whoever holds the lock is in `Deliveries::recv_many`, which gives back by itself when it sees the stop.
         if let Some(shelf) = self.0.upgrade()
             && let Ok(mut shelf) = shelf.try_lock()
         {

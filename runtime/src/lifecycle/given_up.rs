@@ -25,12 +25,12 @@ use tokio::time::timeout;
 /// again anyway.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
+/// A statement that is prepared may be planned once for good, and that for a table which was empty then. Plans are made anew after this
+/// time: before they could be wrong for long.
+const PLANS_LAST: Duration = Duration::from_secs(10);
+
 /// How long a connection may take at most to say that it is alive: far longer than any way to a server.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-
-/// Left alone, Postgres plans a look-up anew each time, which takes longer than the look-up; the statements that go over [`Links`] read
-/// by key whatever the tables become.
-const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// The connections of who sends one statement after the other: kept from one to the next, at most as many as were in use
 /// at once.
@@ -41,6 +41,7 @@ pub(super) struct Links(Mutex<Vec<Link>>);
 struct Link {
     connection: PgConnection,
     used: Instant,
+    planned: Instant,
 }
 
 impl Links {
@@ -51,9 +52,9 @@ impl Links {
         pool: &PgPool,
         statement: Query<'_, Postgres, PgArguments>,
     ) -> Result<PgQueryResult, sqlx::Error> {
-        let mut connection = self.take(pool).await?;
-        let answer = statement.execute(&mut connection).await;
-        self.put_back(connection, &answer);
+        let mut link = self.take(pool).await?;
+        let answer = statement.execute(&mut link.connection).await;
+        self.put_back(link, &answer);
         answer
     }
 
@@ -63,33 +64,32 @@ impl Links {
         pool: &PgPool,
         statement: Query<'_, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut connection = self.take(pool).await?;
-        let answer = statement.fetch_all(&mut connection).await;
-        self.put_back(connection, &answer);
+        let mut link = self.take(pool).await?;
+        let answer = statement.fetch_all(&mut link.connection).await;
+        self.put_back(link, &answer);
         answer
     }
 
     /// Runs a `COPY … FROM STDIN` with all its rows, in the format that it names; as [`execute`](Self::execute).
     pub(super) async fn copy(&self, pool: &PgPool, statement: &str, rows: &[u8]) -> Result<(), sqlx::Error> {
-        let mut connection = self.take(pool).await?;
-        let answer = copy(&mut connection, statement, rows).await;
-        self.put_back(connection, &answer);
+        let mut link = self.take(pool).await?;
+        let answer = copy(&mut link.connection, statement, rows).await;
+        self.put_back(link, &answer);
         answer
     }
 
-    async fn take(&self, pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+    async fn take(&self, pool: &PgPool) -> Result<Link, sqlx::Error> {
         match self.alive().await {
-            Some(connection) => Ok(connection),
+            Some(link) => Ok(link),
             None => {
-                let mut connection = pool.acquire().await?.detach();
-                sqlx::query(PLANNED_ONCE).execute(&mut connection).await?;
-                Ok(connection)
+                let (connection, now) = (pool.acquire().await?.detach(), Instant::now());
+                Ok(Link { connection, used: now, planned: now })
             }
         }
     }
 
     /// What the server itself said came over a link that works, unless it says that it closes it.
-    fn put_back<T>(&self, connection: PgConnection, answer: &Result<T, sqlx::Error>) {
+    fn put_back<T>(&self, link: Link, answer: &Result<T, sqlx::Error>) {
         let works = match answer {
             Ok(_) => true,
             Err(sqlx::Error::Database(error)) => error
@@ -98,7 +98,7 @@ impl Links {
             Err(_) => false,
         };
         if works {
-            self.idle().push(Link { connection, used: Instant::now() });
+            self.idle().push(Link { used: Instant::now(), ..link });
         }
     }
 
@@ -111,11 +111,18 @@ impl Links {
         }
     }
 
-    async fn alive(&self) -> Option<PgConnection> {
+    async fn alive(&self) -> Option<Link> {
         loop {
-            let Link { mut connection, used } = self.idle().pop()?;
-            if used.elapsed() < TRUSTED_IDLE || ping(&mut connection, SIGN_OF_LIFE).await.is_ok() {
-                return Some(connection);
+            let mut link = self.idle().pop()?;
+            let mut works =
+                link.used.elapsed() < TRUSTED_IDLE || ping(&mut link.connection, SIGN_OF_LIFE).await.is_ok();
+            if works && link.planned.elapsed() >= PLANS_LAST {
+                let discarded = sqlx::raw_sql("DISCARD PLANS").execute(&mut link.connection);
+                works = matches!(timeout(SIGN_OF_LIFE, discarded).await, Ok(Ok(_)));
+                link.planned = Instant::now();
+            }
+            if works {
+                return Some(link);
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Database, EventRow, Health, Outcomes, Subscription, TaskRow, health::HealthBoard, row::Row, writer::Shared,
+    Answers, Database, EventRow, Health, Outcomes, Subscription, TaskRow, health::HealthBoard, row::Row, writer::Shared,
 };
 
 /// Why a row was not recorded. Of an outage the caller hears nothing: the recorder waits until it is over.
@@ -89,15 +89,10 @@ impl Recorder {
         self.events.shared.record(event).await
     }
 
-    /// Records events that came together, each as [`Self::record_event`] does; the answers are in their order.
-    pub async fn record_events(&self, events: Vec<EventRow>) -> Vec<Result<(), RecordError>> {
-        let mut answers = vec![Ok(()); events.len()];
-        for (place, error) in self.events.shared.record_all(events).await {
-            if let Some(answer) = answers.get_mut(place) {
-                *answer = Err(error);
-            }
-        }
-        answers
+    /// Records events that came together, each as [`Self::record_event`] does. Returns when there is room for all, no more than 10,000;
+    /// their answers come as they are committed.
+    pub async fn record_events(&self, events: Vec<EventRow>) -> Answers {
+        self.events.shared.record_all(events).await
     }
 
     /// Waits for this process to commit an end of the task; see [`Outcomes::subscribe`].

@@ -8,14 +8,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::{
     Database, Outcomes, RecordError,
     health::HealthBoard,
     held::{Entry, Held},
     row::Row,
-    waiter::{Failed, Waiter, waiters},
+    waiter::{Answers, Waiter},
 };
 
 /// The most rows of a statement. More bring nothing (measured: 100 rows reach two thirds of the rate of 1,000), but make
@@ -63,40 +63,48 @@ impl<R: Row> Shared<R> {
 
     /// Waits for room, then until the row is committed or known not to be.
     pub(super) async fn record(&self, row: R) -> Result<(), RecordError> {
-        self.record_all([row]).await.pop().map_or(Ok(()), |(_, error)| Err(error))
+        let (waiter, answer) = oneshot::channel();
+        self.take_in([(row, Waiter::Alone(waiter))]).await;
+        // Dropped unanswered: the loop panicked or was cut off.
+        answer.await.unwrap_or(Err(RecordError::Stopped))
     }
 
-    /// Waits for room for all rows, then until each is committed or known not to be; gives those that are not.
-    pub(super) async fn record_all<I>(&self, rows: I) -> Failed
-    where
-        I: IntoIterator<Item = R, IntoIter: ExactSizeIterator>,
-    {
-        let rows = rows.into_iter();
-        let (count, (waiters, answers)) = (rows.len(), waiters(rows.len()));
-        let Ok(mut room) = self.room.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await else {
-            return (0..count).map(|place| (place, RecordError::Stopped)).collect();
-        };
-        if count == 0 {
-            return Failed::new();
-        }
-        for (row, waiter) in rows.zip(waiters) {
+    /// Waits for room for all rows, of which there may be [`HELD_ROWS`]; gives where their answers come.
+    pub(super) async fn record_all(&self, rows: Vec<R>) -> Answers {
+        let (waiter, answers) = mpsc::unbounded_channel();
+        let waiting = |(place, row)| (row, Waiter::OneOf(place, waiter.clone()));
+        self.take_in(rows.into_iter().enumerate().map(waiting)).await;
+        Answers(answers)
+    }
+
+    /// Takes rows in together, as far as the database may take them and none was closed out.
+    async fn take_in(&self, rows: impl IntoIterator<Item = (R, Waiter)>) {
+        let mut accepted = Vec::new();
+        for (row, waiter) in rows {
             let row = row.clean();
-            if let Some(reason) = row.refusal(self.db.backend) {
-                waiter.answer(Err(RecordError::Refused { reason: reason.to_owned() }));
-                continue;
+            match row.refusal(self.db.backend) {
+                Some(reason) => waiter.answer(Err(RecordError::Refused { reason: reason.to_owned() })),
+                None => accepted.push((row, waiter)),
             }
+        }
+        let places = u32::try_from(accepted.len()).unwrap_or(u32::MAX);
+        // Closed: the waiters get no answer.
+        let Ok(mut room) = self.room.acquire_many(places).await else { return };
+        {
             let mut state = self.state();
-            // Once it is closed the waiter has no answer.
-            if !state.closed
-                && state.held.put(row, Some(waiter))
-                && let Some(place) = room.split(1)
-            {
-                // Given back when the row is answered.
-                place.forget();
+            if state.closed {
+                return;
+            }
+            for (row, waiter) in accepted {
+                if state.held.put(row, Some(waiter))
+                    && let Some(place) = room.split(1)
+                {
+                    // Given back when the row was answered.
+                    place.forget();
+                }
             }
         }
         self.wake.notify_one();
-        answers.failed().await
     }
 
     /// Takes the row in if there is room for it; otherwise it is left out. Gives whether it was taken in.

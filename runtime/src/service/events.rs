@@ -1,10 +1,12 @@
 //! The way of events: decode, record, settle. Executes nothing.
 //!
-//! Events that came together go it together: as a rule one statement has them all, and one wakes for it.
+//! Events that came together go it together: as a rule one statement has them all, and one wakes for it. None waits for another one that
+//! the database refuses or that takes it long.
 
 use std::sync::Arc;
 
 use event_driven::message::EventMessage;
+use futures_util::future::join_all;
 
 use super::{Service, rows};
 use crate::{
@@ -13,15 +15,23 @@ use crate::{
     outcome::{ErrorClass, Failure},
 };
 
-/// An event, and the delivery that it came by.
-type Delivered = (EventMessage, Delivery);
+/// So many bytes are decoded before others have their turn: a millisecond of work at most.
+const BYTES_IN_A_TURN: usize = 256 << 10;
 
 impl Service {
     pub(super) async fn process_events(self: Arc<Self>, deliveries: Vec<Delivery>) {
-        let mut events = Vec::with_capacity(deliveries.len());
+        let (mut events, mut bytes) = (Vec::with_capacity(deliveries.len()), 0);
         for delivery in deliveries {
+            bytes += delivery.body.len();
+            if bytes > BYTES_IN_A_TURN {
+                bytes = 0;
+                tokio::task::yield_now().await;
+            }
             match EventMessage::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body()) {
-                Ok(event) => events.push((event, delivery)),
+                Ok(event) => {
+                    let row = rows::event(&event, delivery.redelivered, self.parts.database.clock().now());
+                    events.push((row, delivery));
+                }
                 Err(malformed) => {
                     let failure = Failure::new(ErrorClass::Malformed, malformed.to_string());
                     tracing::info!("an event breaks the contract: {malformed}");
@@ -29,53 +39,53 @@ impl Service {
                 }
             }
         }
-        let rows = events.iter().map(|event| self.row(event)).collect();
-        let Some(recorded) = self.recorded(rows, events.iter().map(|(_, delivery)| delivery)).await else { return };
-        let mut refused = Vec::new();
-        for (event, recorded) in events.into_iter().zip(recorded) {
-            match recorded {
-                Ok(()) => self.settle(event.1, Some(Settlement::Ack)),
-                Err(RecordError::Stopped) => self.settle(event.1, self.not_recorded()),
-                Err(RecordError::Refused { reason }) => refused.push((event, reason)),
+        let refused = self.record_events(events).await;
+        if !refused.is_empty() {
+            let buried = refused.into_iter().map(|(row, delivery, reason)| self.bury_event(row, delivery, reason));
+            Box::pin(join_all(buried)).await;
+        }
+    }
+
+    /// Settles each as soon as it is committed, and gives those that the database refuses, with the reason. What is not known to be
+    /// committed when it is to be waited for no longer goes back to its queue.
+    async fn record_events(&self, events: Vec<(EventRow, Delivery)>) -> Vec<(EventRow, Delivery, String)> {
+        let (rows, mut refused) = (events.iter().map(|(row, _)| row.clone()).collect(), Vec::new());
+        // All came by one connection, or those before the last by one that is gone.
+        let Some((_, last)) = events.last() else { return refused };
+        let Some(mut answers) = self.in_time(self.parts.recorder.record_events(rows), last).await else {
+            return refused;
+        };
+        let mut open: Vec<_> = events.into_iter().map(Some).collect();
+        while let Some((_, last)) = open.iter().flatten().next_back() {
+            let Some(next) = self.in_time(answers.next(), last).await else { break };
+            if next.is_empty() {
+                self.recorder_stopped();
+                break;
+            }
+            for (place, answer) in next {
+                let Some((row, delivery)) = open.get_mut(place).and_then(Option::take) else { continue };
+                match answer {
+                    Ok(()) => self.settle(delivery, Some(Settlement::Ack)),
+                    Err(RecordError::Stopped) => self.settle(delivery, self.not_recorded()),
+                    Err(RecordError::Refused { reason }) => refused.push((row, delivery, reason)),
+                }
             }
         }
-        if !refused.is_empty() {
-            Box::pin(self.bury_events(refused)).await;
-        }
+        refused
     }
 
-    /// Events that the database refuses are stored without what it refuses, and their messages are kept for a person to see.
-    async fn bury_events(&self, refused: Vec<(Delivered, String)>) {
-        let (mut rows, mut buried) = (Vec::new(), Vec::new());
-        for (event, reason) in refused {
-            let row = self.row(&event);
-            let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
-            tracing::warn!(event.id = %row.id, "{failure}");
-            rows.push(row.storable(&reason));
-            buried.push((event.1, failure));
-        }
-        let Some(recorded) = self.recorded(rows, buried.iter().map(|(delivery, _)| delivery)).await else { return };
-        for ((delivery, failure), recorded) in buried.into_iter().zip(recorded) {
-            let settlement = match recorded {
-                Err(RecordError::Stopped) => self.not_recorded(),
-                Ok(()) | Err(RecordError::Refused { .. }) => {
-                    Some(Settlement::DeadLetter { error: failure.to_string() })
-                }
-            };
-            self.settle(delivery, settlement);
-        }
-    }
-
-    /// Records the rows, in time for the deliveries that they came by: of one connection, or those before the last are void already.
-    async fn recorded<'d>(
-        &self,
-        rows: Vec<EventRow>,
-        mut deliveries: impl DoubleEndedIterator<Item = &'d Delivery>,
-    ) -> Option<Vec<Result<(), RecordError>>> {
-        self.in_time(self.parts.recorder.record_events(rows), deliveries.next_back()?).await
-    }
-
-    fn row(&self, (event, delivery): &Delivered) -> EventRow {
-        rows::event(event, delivery.redelivered, self.parts.database.clock().now())
+    /// An event that the database refuses is stored without what it refuses, and its message is kept for a person to see.
+    async fn bury_event(&self, row: EventRow, delivery: Delivery, reason: String) {
+        let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
+        tracing::warn!(event.id = %row.id, "{failure}");
+        let recorded = self.in_time(self.parts.recorder.record_event(row.storable(&reason)), &delivery).await;
+        let settlement = match recorded {
+            None => None,
+            Some(Err(RecordError::Stopped)) => self.not_recorded(),
+            Some(Ok(()) | Err(RecordError::Refused { .. })) => {
+                Some(Settlement::DeadLetter { error: failure.to_string() })
+            }
+        };
+        self.settle(delivery, settlement);
     }
 }

@@ -24,7 +24,8 @@ pub(super) async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
 }
 
 /// Statistics would have plans made anew: they come within a minute, and a burst does not wait for that.
-const WITHOUT_STATISTICS: &str = "ALTER TABLE task_store SET (autovacuum_enabled = false)";
+const WITHOUT_STATISTICS: &str = "ALTER TABLE task_store SET (autovacuum_enabled = false); \
+     ALTER TABLE task_cancel SET (autovacuum_enabled = false)";
 
 /// How many rows a session that is over has read one after the other; `scans`: the least that it has asked for.
 async fn read_in_order(aside: &DatabaseConnection, scans: i64) -> i64 {
@@ -55,12 +56,22 @@ async fn a_plan_that_was_made_for_an_empty_table_reads_no_full_one() {
          SELECT gen_random_uuid(), now(), 'COMPLETED' FROM generate_series(1, {ROWS})"
     );
     aside.execute_unprepared(&fill).await.unwrap();
+    // One that is open: it may be one of many that are to be cancelled.
+    let open = format!(
+        "INSERT INTO task_store (id_task, created_at, status) VALUES ('{}', now(), 'PENDING'); \
+         INSERT INTO task_cancel (id_task, requested_at) SELECT gen_random_uuid(), now() FROM generate_series(1, {ROWS})",
+        id(0)
+    );
+    aside.execute_unprepared(&open).await.unwrap();
     for _ in 0..PLANNED {
-        assert!(db.states_of(&ids).await.unwrap().is_empty());
+        let states = db.states_of(&ids).await.unwrap();
+        assert_eq!((states.len(), states[&id(0)].to_be_cancelled), (1, false));
     }
     db.close().await;
     let read = read_in_order(&aside, 2 * i64::from(PLANNED)).await;
-    assert!(read < ROWS, "{read} rows were read to find none");
+    assert!(read < ROWS, "{read} rows were read to find one");
+    let read = number(&aside, "SELECT seq_tup_read AS n FROM pg_stat_user_tables WHERE relname = 'task_cancel'").await;
+    assert!(read < ROWS, "{read} wishes to cancel were read to find none");
 }
 
 #[tokio::test(flavor = "multi_thread")]

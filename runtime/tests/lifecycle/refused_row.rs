@@ -1,7 +1,9 @@
 //! A row that the database refuses: alone told so, and storable in another form.
 
+use std::time::Duration;
+
 use tokio::task::JoinSet;
-use warren::lifecycle::{Health, RecordError, Recorder, TaskFilter, TaskRow, TaskStatus};
+use warren::lifecycle::{EventRow, Health, RecordError, Recorder, TaskFilter, TaskRow, TaskStatus};
 
 use crate::{
     database::TestDatabase,
@@ -149,4 +151,30 @@ fn incompressible(length: usize) -> String {
     })
     .take(length)
     .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_of_those_that_came_together_has_its_own_answer() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let with = |n, payload: &str| EventRow { payload: Some(payload.into()), ..event(n) };
+    // The third is known to be refused before it is sent, the fifth is found out by the database.
+    let events = vec![event(1), event(2), with(3, r#"{"t": "\u0000"}"#), event(2), with(5, "1e200000"), event(6)];
+    let (mut answers, mut told) = (recorder.record_events(events).await, Vec::new());
+    loop {
+        let next = answers.next().await;
+        if next.is_empty() {
+            break;
+        }
+        told.extend(next);
+    }
+    told.sort_by_key(|(place, _)| *place);
+    let refused: Vec<_> = told.iter().map(|(place, answer)| (*place, answer.is_err())).collect();
+    assert_eq!(refused, [(0, false), (1, false), (2, true), (3, false), (4, true), (5, false)], "{told:?}");
+    for (n, is_stored) in [(1, true), (2, true), (3, false), (5, false), (6, true)] {
+        assert_eq!(db.find_event(id(n)).await.unwrap().is_some(), is_stored, "{n}");
+    }
+    assert!(recorder.stop(Duration::from_secs(60)).await);
+    assert!(recorder.record_events(vec![event(7)]).await.next().await.is_empty(), "no answer after a stop");
 }
