@@ -25,9 +25,9 @@ use tokio::time::timeout;
 /// again anyway.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
-/// A statement that is prepared may be planned once for good, and that for a table which was empty then. Plans are made anew after this
-/// time: before they could be wrong for long.
-const PLANS_LAST: Duration = Duration::from_secs(10);
+/// A prepared statement is planned once, it may be for a table that was analysed while it was empty, whose keys are no use then. Plans
+/// are made anew after this time (by a statement of some 50 µs), before many rows can have come.
+const PLANS_LAST: Duration = Duration::from_secs(1);
 
 /// How long a connection may take at most to say that it is alive: far longer than any way to a server.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);

@@ -102,7 +102,7 @@ static UPSERT_TASKS_AND_ATTEMPTS: LazyLock<String> = LazyLock::new(|| {
 
 /// A stored row that is gone by now was deleted with all its attempts.
 static UPSERT_LEFT_OVER: LazyLock<String> = LazyLock::new(|| {
-    // `OFFSET 0` keeps it row by row, whatever the table was when it was planned.
+    // `OFFSET 0` keeps it row by row: it may have been planned while the table was empty.
     let left_over = " CROSS JOIN LATERAL (SELECT id_attempt AS kept FROM task_store WHERE id_task = new.id_task OFFSET 0) t \
          WHERE t.kept IS DISTINCT FROM new.id_attempt";
     upsert_attempts(1, left_over)

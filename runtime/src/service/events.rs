@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use event_driven::message::EventMessage;
-use futures_util::future::join_all;
 
 use super::{Service, rows};
 use crate::{
@@ -39,43 +38,37 @@ impl Service {
                 }
             }
         }
-        let refused = self.record_events(events).await;
-        if !refused.is_empty() {
-            let buried = refused.into_iter().map(|(row, delivery, reason)| self.bury_event(row, delivery, reason));
-            Box::pin(join_all(buried)).await;
-        }
+        self.record_events(events).await;
     }
 
-    /// Settles each as soon as it is committed, and gives those that the database refuses, with the reason. What is not known to be
-    /// committed when it is to be waited for no longer goes back to its queue.
-    async fn record_events(&self, events: Vec<(EventRow, Delivery)>) -> Vec<(EventRow, Delivery, String)> {
-        let (rows, mut refused) = (events.iter().map(|(row, _)| row.clone()).collect(), Vec::new());
+    /// Settles each as soon as it is committed. What is not known to be committed when it is to be waited for no longer goes back to its
+    /// queue.
+    async fn record_events(self: &Arc<Self>, events: Vec<(EventRow, Delivery)>) {
+        let rows = events.iter().map(|(row, _)| row.clone()).collect();
         // All came by one connection, or those before the last by one that is gone.
-        let Some((_, last)) = events.last() else { return refused };
-        let Some(mut answers) = self.in_time(self.parts.recorder.record_events(rows), last).await else {
-            return refused;
-        };
+        let Some((_, last)) = events.last() else { return };
+        let Some(mut answers) = self.in_time(self.parts.recorder.record_events(rows), last).await else { return };
         let mut open: Vec<_> = events.into_iter().map(Some).collect();
         while let Some((_, last)) = open.iter().flatten().next_back() {
-            let Some(next) = self.in_time(answers.next(), last).await else { break };
+            let Some(next) = self.in_time(answers.next(), last).await else { return };
             if next.is_empty() {
-                self.recorder_stopped();
-                break;
+                return self.recorder_stopped();
             }
             for (place, answer) in next {
                 let Some((row, delivery)) = open.get_mut(place).and_then(Option::take) else { continue };
                 match answer {
                     Ok(()) => self.settle(delivery, Some(Settlement::Ack)),
                     Err(RecordError::Stopped) => self.settle(delivery, self.not_recorded()),
-                    Err(RecordError::Refused { reason }) => refused.push((row, delivery, reason)),
+                    Err(RecordError::Refused { reason }) => {
+                        self.deliveries.spawn(self.clone().bury_event(row, delivery, reason));
+                    }
                 }
             }
         }
-        refused
     }
 
     /// An event that the database refuses is stored without what it refuses, and its message is kept for a person to see.
-    async fn bury_event(&self, row: EventRow, delivery: Delivery, reason: String) {
+    async fn bury_event(self: Arc<Self>, row: EventRow, delivery: Delivery, reason: String) {
         let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
         tracing::warn!(event.id = %row.id, "{failure}");
         let recorded = self.in_time(self.parts.recorder.record_event(row.storable(&reason)), &delivery).await;

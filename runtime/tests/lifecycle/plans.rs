@@ -27,17 +27,17 @@ pub(super) async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
 const WITHOUT_STATISTICS: &str = "ALTER TABLE task_store SET (autovacuum_enabled = false); \
      ALTER TABLE task_cancel SET (autovacuum_enabled = false)";
 
-/// How many rows a session that is over has read one after the other; `scans`: the least that it has asked for.
-async fn read_in_order(aside: &DatabaseConnection, scans: i64) -> i64 {
+/// How many rows of the table a session that is over has read one after the other; `scans`: the least that it has asked for.
+async fn read_in_order(aside: &DatabaseConnection, table: &str, scans: i64) -> i64 {
     // What a session has read is told when it ends.
-    let asked = "SELECT seq_scan + coalesce(idx_scan, 0) AS n FROM pg_stat_user_tables WHERE relname = 'task_store'";
+    let of = |what| format!("SELECT {what} AS n FROM pg_stat_user_tables WHERE relname = '{table}'");
     let told = async {
-        while number(aside, asked).await < scans {
+        while number(aside, &of("seq_scan + coalesce(idx_scan, 0)")).await < scans {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(Duration::from_secs(120), told).await.expect("the session tells what it has read");
-    number(aside, "SELECT seq_tup_read AS n FROM pg_stat_user_tables WHERE relname = 'task_store'").await
+    number(aside, &of("seq_tup_read")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,9 +68,10 @@ async fn a_plan_that_was_made_for_an_empty_table_reads_no_full_one() {
         assert_eq!((states.len(), states[&id(0)].to_be_cancelled), (1, false));
     }
     db.close().await;
-    let read = read_in_order(&aside, 2 * i64::from(PLANNED)).await;
+    // A look at each id.
+    let read = read_in_order(&aside, "task_store", 50 * 2 * i64::from(PLANNED)).await;
     assert!(read < ROWS, "{read} rows were read to find one");
-    let read = number(&aside, "SELECT seq_tup_read AS n FROM pg_stat_user_tables WHERE relname = 'task_cancel'").await;
+    let read = read_in_order(&aside, "task_cancel", PLANNED.into()).await;
     assert!(read < ROWS, "{read} wishes to cancel were read to find none");
 }
 
@@ -91,6 +92,6 @@ async fn attempts_that_are_kept_in_rows_are_found_by_the_keys() {
         assert_eq!(db.usage_of("c-3").await.unwrap().completed, 1_000);
     }
     db.close().await;
-    let read = read_in_order(&aside, 2 * i64::from(PLANNED)).await;
+    let read = read_in_order(&aside, "task_store", 2 * i64::from(PLANNED)).await;
     assert!(read < ROWS, "{read} rows were read to find {PLANNED}, and {PLANNED} times a thousand");
 }

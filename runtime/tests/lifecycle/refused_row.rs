@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 use warren::lifecycle::{EventRow, Health, RecordError, Recorder, TaskFilter, TaskRow, TaskStatus};
 
 use crate::{
     database::TestDatabase,
     rows::{completed, event, id, pending},
 };
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A number that `jsonb` can't hold: more than 131,072 digits before the point.
 fn endless_number() -> String {
@@ -163,7 +165,7 @@ async fn each_event_of_those_that_came_together_has_its_own_answer() {
     let events = vec![event(1), event(2), with(3, r#"{"t": "\u0000"}"#), event(2), with(5, "1e200000"), event(6)];
     let (mut answers, mut told) = (recorder.record_events(events).await, Vec::new());
     loop {
-        let next = answers.next().await;
+        let next = timeout(PATIENCE, answers.next()).await.unwrap();
         if next.is_empty() {
             break;
         }
@@ -175,6 +177,6 @@ async fn each_event_of_those_that_came_together_has_its_own_answer() {
     for (n, is_stored) in [(1, true), (2, true), (3, false), (5, false), (6, true)] {
         assert_eq!(db.find_event(id(n)).await.unwrap().is_some(), is_stored, "{n}");
     }
-    assert!(recorder.stop(Duration::from_secs(60)).await);
+    assert!(recorder.stop(PATIENCE).await);
     assert!(recorder.record_events(vec![event(7)]).await.next().await.is_empty(), "no answer after a stop");
 }

@@ -52,9 +52,9 @@ static STATES_ON_POSTGRES: LazyLock<String> = LazyLock::new(|| Backend::Postgres
 
 impl Backend {
     /// One text for any number of ids, so that it is prepared once. To plan it takes Postgres many times as long as to carry it out
-    /// for one id: it plans it once (from the sixth time on) because the number of ids is hidden from it, in a `SELECT`. For a table that
-    /// may be empty then: row by row (`OFFSET 0` keeps it so; a scalar subquery is never hashed) it takes the keys, and never reads all
-    /// of a table.
+    /// for one id: it plans it once (from the sixth time on) because the number of ids is hidden from it, in a `SELECT`. The table may be
+    /// empty then: row by row (`OFFSET 0` keeps it so; a scalar subquery is never hashed) it takes the keys, unless the empty table was
+    /// analysed, for which the look-ups have their plans made [anew](super::super::given_up).
     fn states(self) -> String {
         let rows = match self {
             Self::Postgres => {

@@ -48,12 +48,20 @@ async fn a_panic_of_the_writer_is_told_to_all_who_wait_and_all_who_come() {
     let shared = Shared::<Bomb>::new(db, Arc::new(HealthBoard::new()), Outcomes::default());
     let task = tokio::spawn(shared.clone().run());
     let record = |n| timeout(Duration::from_secs(60), shared.record(Bomb(Uuid::from_u128(n))));
-    let (being_written, waiting) = tokio::join!(record(1), async {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        record(2).await
-    });
+    let (being_written, waiting, together) = tokio::join!(
+        record(1),
+        async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            record(2).await
+        },
+        async {
+            let mut answers = shared.record_all([4, 5].map(|n| Bomb(Uuid::from_u128(n))).into()).await;
+            timeout(Duration::from_secs(60), answers.next()).await
+        }
+    );
     assert_eq!(being_written.unwrap(), Err(RecordError::Stopped));
     assert_eq!(waiting.unwrap(), Err(RecordError::Stopped));
+    assert_eq!(together.unwrap(), []);
     assert!(task.await.unwrap_err().is_panic());
     assert_eq!(record(3).await.unwrap(), Err(RecordError::Stopped));
     let health = shared.health.subscribe().borrow().clone();
