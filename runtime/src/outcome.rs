@@ -35,6 +35,11 @@ impl Failure {
         Self { class, message: message.into() }
     }
 
+    /// That of a row that the database refuses for this reason.
+    pub fn unstorable(reason: &str) -> Self {
+        Self::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"))
+    }
+
     /// That of a task that was cancelled.
     pub fn cancelled() -> Self {
         Self::new(ErrorClass::Cancelled, "on request")

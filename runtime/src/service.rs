@@ -139,7 +139,7 @@ impl Service {
         service.background.spawn(Self::keep_tidy(Arc::downgrade(&service)));
         service.background.spawn(Self::delete_until_stop(Arc::downgrade(&service)));
         service.background.close();
-        service.deliveries.spawn(service.clone().consume_events(events));
+        service.deliveries.spawn(service.clone().consume(events, Self::begin_events));
         service
     }
 
@@ -171,35 +171,34 @@ impl Service {
         [("broker", broker), ("components", components), ("database", database), ("service", service.to_owned())]
     }
 
-    /// Gives each task that is delivered a task of tokio's; the prefetch bounds how many there are.
-    async fn consume_tasks_of(self: Arc<Self>, mut deliveries: Deliveries) {
+    /// Begins what is delivered; the prefetch bounds how much that is.
+    async fn consume(self: Arc<Self>, mut deliveries: Deliveries, begin: fn(&Arc<Self>, Vec<Delivery>)) {
         loop {
             let came = deliveries.recv_many(AT_ONCE).await;
             if came.is_empty() {
                 return;
             }
-            for delivery in came {
-                let way = self.clone().process_task(delivery);
-                debug_assert!(
-                    size_of_val(&way) <= LARGEST_WAY,
-                    "a task's way takes {} bytes: box what is rare",
-                    size_of_val(&way)
-                );
-                // In a box, since tokio would copy it from place to place, and once more when it is over.
-                self.deliveries.spawn(Box::pin(way));
-            }
+            begin(&self, came);
         }
     }
 
-    /// Gives the events that came together a task of tokio's.
-    async fn consume_events(self: Arc<Self>, mut deliveries: Deliveries) {
-        loop {
-            let came = deliveries.recv_many(AT_ONCE).await;
-            if came.is_empty() {
-                return;
-            }
-            self.deliveries.spawn(self.clone().process_events(came));
+    /// Gives each task a task of tokio's.
+    fn begin_tasks(self: &Arc<Self>, came: Vec<Delivery>) {
+        for delivery in came {
+            let way = self.clone().process_task(delivery);
+            debug_assert!(
+                size_of_val(&way) <= LARGEST_WAY,
+                "a task's way takes {} bytes: box what is rare",
+                size_of_val(&way)
+            );
+            // In a box, since tokio would copy it from place to place, and once more when it is over.
+            self.deliveries.spawn(Box::pin(way));
         }
+    }
+
+    /// Gives all events one together.
+    fn begin_events(self: &Arc<Self>, came: Vec<Delivery>) {
+        self.deliveries.spawn(self.clone().process_events(came));
     }
 
     /// The way of a task.

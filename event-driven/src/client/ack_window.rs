@@ -185,7 +185,8 @@ impl AckWindow {
     }
 }
 
-/// So many before the first that is open are acked without waiting for more. A quarter: what may still be delivered meanwhile is more than what waits for its ack.
+/// So many before the first that is open are acked without waiting for more. A quarter: what may still be delivered meanwhile is more
+/// than what waits for its ack.
 fn group(prefetch: u16) -> usize {
     usize::from(prefetch / 4).max(1)
 }

@@ -7,6 +7,7 @@ use entity::event_store;
 use uuid::Uuid;
 
 use super::stored_text;
+use crate::outcome::Failure;
 
 /// One event: a row of `event_store`. Written once: a second row of the same id changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl EventRow {
     /// `reason` as the header `x-error` in place of all others.
     #[must_use]
     pub fn storable(mut self, reason: &str) -> Self {
-        let reason = format!("unstorable: the database refused the row: {reason}").replace('\0', "\u{FFFD}");
+        let reason = Failure::unstorable(reason).to_string().replace('\0', "\u{FFFD}");
         self.headers = Some(serde_json::json!({ "x-error": reason }).to_string().into());
         self.payload = None;
         let mut key = Some(self.routing_key.clone());

@@ -21,13 +21,10 @@ use sea_orm::sqlx::{
 };
 use tokio::time::timeout;
 
-/// A connection that was used within this time is not asked whether it is alive before it is used again: who writes tries
-/// again anyway.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-
-/// A prepared statement is planned once, it may be for a table that was analysed while it was empty, whose keys are no use then. Plans
-/// are made anew after this time (by a statement of some 50 µs), before many rows can have come.
-const PLANS_LAST: Duration = Duration::from_secs(1);
+/// For so long a connection is used unasked. Then its statements are to be planned anew, and that it answers is its sign of life; who
+/// writes tries again anyway. A prepared statement is planned once, it may be for a table that was analysed while it was empty, whose
+/// keys are no use then: not for longer than this, before many rows can have come.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// How long a connection may take at most to say that it is alive: far longer than any way to a server.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
@@ -40,8 +37,7 @@ pub(super) struct Links(Mutex<Vec<Link>>);
 #[derive(Debug)]
 struct Link {
     connection: PgConnection,
-    used: Instant,
-    planned: Instant,
+    renewed: Instant,
 }
 
 impl Links {
@@ -81,10 +77,7 @@ impl Links {
     async fn take(&self, pool: &PgPool) -> Result<Link, sqlx::Error> {
         match self.alive().await {
             Some(link) => Ok(link),
-            None => {
-                let (connection, now) = (pool.acquire().await?.detach(), Instant::now());
-                Ok(Link { connection, used: now, planned: now })
-            }
+            None => Ok(Link { connection: pool.acquire().await?.detach(), renewed: Instant::now() }),
         }
     }
 
@@ -98,7 +91,7 @@ impl Links {
             Err(_) => false,
         };
         if works {
-            self.idle().push(Link { used: Instant::now(), ..link });
+            self.idle().push(link);
         }
     }
 
@@ -114,14 +107,7 @@ impl Links {
     async fn alive(&self) -> Option<Link> {
         loop {
             let mut link = self.idle().pop()?;
-            let mut works =
-                link.used.elapsed() < TRUSTED_IDLE || ping(&mut link.connection, SIGN_OF_LIFE).await.is_ok();
-            if works && link.planned.elapsed() >= PLANS_LAST {
-                let discarded = sqlx::raw_sql("DISCARD PLANS").execute(&mut link.connection);
-                works = matches!(timeout(SIGN_OF_LIFE, discarded).await, Ok(Ok(_)));
-                link.planned = Instant::now();
-            }
-            if works {
+            if link.renewed.elapsed() < TRUSTED || link.renew().await {
                 return Some(link);
             }
         }
@@ -129,6 +115,16 @@ impl Links {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    /// Whether it is alive; then its statements are planned anew.
+    async fn renew(&mut self) -> bool {
+        let discarded = sqlx::raw_sql("DISCARD PLANS").execute(&mut self.connection);
+        let works = matches!(timeout(SIGN_OF_LIFE, discarded).await, Ok(Ok(_)));
+        self.renewed = Instant::now();
+        works
     }
 }
 

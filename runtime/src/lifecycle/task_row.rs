@@ -10,7 +10,7 @@ use super::{
     attempt_row::{self, AttemptRow},
     stored_text,
 };
-use crate::outcome::{ErrorClass, Failure};
+use crate::outcome::Failure;
 
 /// One state of a task: a row of `task_store`. Texts that all states of a task share are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl TaskRow {
     /// texts cut, and with `reason` in its error. What an earlier state stored of the task stays.
     #[must_use]
     pub fn storable(mut self, reason: &str) -> Self {
-        let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
+        let failure = Failure::unstorable(reason);
         let at = self.finished_at.or(self.started_at).unwrap_or(self.created_at);
         self.payload = None;
         self.result = None;

@@ -69,7 +69,7 @@ impl Service {
 
     /// An event that the database refuses is stored without what it refuses, and its message is kept for a person to see.
     async fn bury_event(self: Arc<Self>, row: EventRow, delivery: Delivery, reason: String) {
-        let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
+        let failure = Failure::unstorable(&reason);
         tracing::warn!(event.id = %row.id, "{failure}");
         let recorded = self.in_time(self.parts.recorder.record_event(row.storable(&reason)), &delivery).await;
         let settlement = match recorded {

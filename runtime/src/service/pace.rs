@@ -125,7 +125,7 @@ impl Service {
         for class in Priority::ALL {
             let tasks = self.parts.broker.consume_from(Queue::of_tasks(class), prefetch(*first.get(class)));
             prefetches.extend(tasks.prefetch().map(|prefetch| (class, prefetch)));
-            self.deliveries.spawn(self.clone().consume_tasks_of(tasks));
+            self.deliveries.spawn(self.clone().consume(tasks, Self::begin_tasks));
         }
         if !prefetches.is_empty() {
             self.background.spawn(Self::keep_pace(Arc::downgrade(self), prefetches));

@@ -62,7 +62,7 @@ impl Service {
 
     /// A row that the database refuses is stored without what it refuses, and its message is kept for a person to see.
     pub(super) async fn bury_unstorable(&self, row: TaskRow, reason: &str) -> Option<Settlement> {
-        let failure = Failure::new(ErrorClass::Unstorable, format!("the database refused the row: {reason}"));
+        let failure = Failure::unstorable(reason);
         tracing::warn!(task.id = %row.id, "{failure}");
         match self.parts.recorder.record(row.storable(reason)).await {
             Ok(()) => {}

@@ -69,7 +69,8 @@ async fn a_plan_that_was_made_for_an_empty_table_reads_no_full_one() {
     }
     db.close().await;
     // A look at each id.
-    let read = read_in_order(&aside, "task_store", 50 * 2 * i64::from(PLANNED)).await;
+    let looks = 2 * i64::from(PLANNED) * i64::try_from(ids.len()).unwrap();
+    let read = read_in_order(&aside, "task_store", looks).await;
     assert!(read < ROWS, "{read} rows were read to find one");
     let read = read_in_order(&aside, "task_cancel", PLANNED.into()).await;
     assert!(read < ROWS, "{read} wishes to cancel were read to find none");
