@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo crud-demo test chaos soak components build fmt bench bench-growth bench-here bench-sandbox bench-events
+.PHONY: help demo crud-demo test chaos soak components build release fmt bench bench-growth bench-here bench-sandbox bench-events
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -30,6 +30,9 @@ components: ## Compile the components into $(TARGET_DIR)/components
 
 build: ## Build the binary into $(TARGET_DIR)/debug/warren
 	cargo build -p warren
+
+release: ## Build the binary as fast as it gets, with a profile of its work: half an hour; prints where it is
+	@scripts/release.sh
 
 fmt: ## Format the code
 	cargo fmt

@@ -41,12 +41,19 @@ def arguments() -> argparse.Namespace:
     add("--from", type=Path, metavar="FILE", dest="earlier", help="measure nothing, show an earlier run's output")
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
     add("--target", type=Path, default=target, help="cargo's target folder, with release/ and components/")
+    add("--warren", type=Path, metavar="FILE", help="the binary to measure, if it is not release/warren in that folder")
     parsed = parser.parse_args()
     if unknown := set(parsed.what) - {"rate", "latency", "growth"}:
         parser.error(f"there is no measurement named {', '.join(unknown)}: rate, latency, growth")
     if "growth" in parsed.what and len(parsed.what) > 1:
         parser.error("growth is measured alone")
     return parsed
+
+
+def tools_of(options: argparse.Namespace) -> Tools:
+    target = options.target.resolve()
+    warren = options.warren.resolve() if options.warren else target / "release" / "warren"
+    return Tools(sys.executable, target, warren)
 
 
 def say(text: str) -> None:
@@ -64,7 +71,7 @@ def told_failures(name: str, results: Results) -> Iterator[None]:
 
 
 def measure(options: argparse.Namespace, contenders: list[Contender], results: Results, servers: Servers) -> None:
-    tools = Tools(sys.executable, options.target.resolve())
+    tools = tools_of(options)
     what = options.what or ["rate", "latency"]
     for turn in range(1, options.rounds + 1):
         for contender in contenders if "rate" in what else []:
@@ -96,7 +103,7 @@ def measure_growth(options: argparse.Namespace, results: Results, servers: Serve
         options.rounds,
         options.scale,
         servers,
-        Tools(sys.executable, options.target.resolve()),
+        tools_of(options),
         results.growth,
         told_failures=partial(told_failures, results=results),
         save=partial(save, options, results),

@@ -12,7 +12,7 @@ BY_CELERY = "SELECT count(*) FROM celery_taskmeta WHERE status = 'SUCCESS'"
 
 @dataclass(frozen=True)
 class Contender:
-    """`publish` (which gets the number) and `work` are commands; {python}, {peers} and {release} stand for places."""
+    """`publish` (which gets the number) and `work` are commands, with {places} as `Tools` knows them."""
 
     name: str
     what: str
@@ -47,7 +47,7 @@ def peer(name: str, what: str, tasks: int, file: str, rows: str | None = None) -
 
 WARREN = "warren"
 
-THIS = ours(WARREN, "warren run: a component, a row a task", 100000, "{release}/warren run", STORED)
+THIS = ours(WARREN, "warren run: a component, a row a task", 100000, "{warren} run", STORED)
 
 CONTENDERS = (
     THIS,

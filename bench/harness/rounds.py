@@ -25,9 +25,11 @@ class Tools:
 
     python: str
     target: Path
+    warren: Path
 
     def command(self, parts: tuple[str, ...]) -> list[str]:
-        return [part.format(python=self.python, peers=PEERS, release=self.target / "release") for part in parts]
+        places = {"python": self.python, "peers": PEERS, "release": self.target / "release", "warren": self.warren}
+        return [part.format(**places) for part in parts]
 
     def environment(self, contender: Contender, place: Place, done_file: Path) -> dict[str, str]:
         components = str(self.target / "components")

@@ -138,9 +138,9 @@ impl Default for Broker {
     fn default() -> Self {
         Self {
             url: String::new(),
-            prefetch: 1000,
+            prefetch: 2000,
             memory: ByteSize::mib(256),
-            channels: 2,
+            channels: 1,
             connect_timeout: Duration::from_secs(5),
             max_body: ByteSize::mib(16),
         }

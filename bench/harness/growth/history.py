@@ -83,7 +83,7 @@ def burn(site: Site, place: Place) -> Figures:
 def migrate(site: Site, place: Place) -> None:
     warren = site.warren()
     env = site.tools.environment(warren, place, site.folder / "done")
-    command = site.tools.command(("{release}/warren", "migrate", "up"))
+    command = site.tools.command(("{warren}", "migrate", "up"))
     run(command, env, site.folder / "log", PUBLISH_SECONDS)
 
 

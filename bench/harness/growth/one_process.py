@@ -30,7 +30,7 @@ def bench(site: Site, *where: str, **urls: str) -> Figures:
         "WARREN_COMPONENTS_URL": str(site.tools.target / "components"),
         "WARREN_COMPONENTS_CACHE": str(site.cache),
     }
-    command = site.tools.command(("{release}/warren", "bench", "--only", "burn-down", "--output", "json"))
+    command = site.tools.command(("{warren}", "bench", "--only", "burn-down", "--output", "json"))
     tasks = ("--tasks", str(site.tasks()))
     out = run(
         [*command, *tasks, *where], environment(**settings, **urls), site.folder / "log", SECONDS, cwd=site.folder

@@ -7,6 +7,7 @@ use entity::AttemptOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::stored_text::{REPLACEMENT, has_nul};
 use crate::{
     outcome::Failure,
     receipt::{HttpReceipt, LogTail, Receipt},
@@ -103,6 +104,16 @@ impl AttemptRow {
         self.receipt.as_ref().map(|receipt| receipt.log.as_str()).or(so_far).filter(|log| !log.is_empty())
     }
 
+    /// Whether there is nothing to replace.
+    pub(super) fn is_clean(&self) -> bool {
+        let texts = [
+            self.receipt.as_ref().map(|receipt| &receipt.log),
+            self.log_so_far.as_ref().map(|log| &log.text),
+            self.failure.as_ref().map(|failure| &failure.message),
+        ];
+        !texts.into_iter().flatten().any(|text| has_nul(text))
+    }
+
     /// Replaces what no `text` column can hold.
     pub(super) fn clean(&mut self) {
         let texts = [
@@ -110,8 +121,8 @@ impl AttemptRow {
             self.log_so_far.as_mut().map(|log| &mut log.text),
             self.failure.as_mut().map(|failure| &mut failure.message),
         ];
-        for text in texts.into_iter().flatten().filter(|text| text.contains('\0')) {
-            *text = text.replace('\0', super::stored_text::REPLACEMENT);
+        for text in texts.into_iter().flatten().filter(|text| has_nul(text)) {
+            *text = text.replace('\0', REPLACEMENT);
         }
     }
 

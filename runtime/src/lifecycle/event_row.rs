@@ -48,6 +48,12 @@ impl EventRow {
         self.clean()
     }
 
+    /// Whether there is nothing to replace.
+    pub(super) fn is_clean(&self) -> bool {
+        let texts = [&self.correlation_id, &self.producer_app, &self.message_id];
+        !stored_text::has_nul(&self.routing_key) && !texts.into_iter().flatten().any(|text| stored_text::has_nul(text))
+    }
+
     /// Replaces what no `text` column can hold.
     pub(super) fn clean(mut self) -> Self {
         let mut key = Some(self.routing_key.clone());

@@ -45,8 +45,8 @@ pub struct Written {
 /// Records tasks and events. Cheap to clone; when the last clone is gone, what it holds is still written.
 #[derive(Clone)]
 pub struct Recorder {
-    tasks: Arc<Writer<TaskRow>>,
-    events: Arc<Writer<EventRow>>,
+    tasks: Arc<Writer<Arc<TaskRow>>>,
+    events: Arc<Writer<Arc<EventRow>>>,
     health: Arc<HealthBoard>,
     outcomes: Outcomes,
 }
@@ -68,7 +68,7 @@ impl Recorder {
     /// left out if a later one comes before it was written, if there is no room, or if the database refuses it. Gives
     /// whether it was taken in.
     pub fn announce(&self, task: TaskRow) -> bool {
-        self.tasks.shared.announce(task)
+        self.tasks.shared.announce(task.into())
     }
 
     /// Records a state of a task. Returns when it is committed, or a later state of the same task that was recorded
@@ -77,21 +77,21 @@ impl Recorder {
     ///
     /// # Errors
     /// See [`RecordError`].
-    pub async fn record(&self, task: TaskRow) -> Result<(), RecordError> {
-        self.tasks.shared.record(task).await
+    pub async fn record(&self, task: impl Into<Arc<TaskRow>>) -> Result<(), RecordError> {
+        self.tasks.shared.record(task.into()).await
     }
 
     /// Records an event; as [`Self::record`]. An event whose id is stored already is left as it is.
     ///
     /// # Errors
     /// See [`RecordError`].
-    pub async fn record_event(&self, event: EventRow) -> Result<(), RecordError> {
-        self.events.shared.record(event).await
+    pub async fn record_event(&self, event: impl Into<Arc<EventRow>>) -> Result<(), RecordError> {
+        self.events.shared.record(event.into()).await
     }
 
     /// Records events that came together, each as [`Self::record_event`] does. Returns when there is room for all, no more than 10,000;
     /// their answers come as they are committed.
-    pub async fn record_events(&self, events: Vec<EventRow>) -> Answers {
+    pub async fn record_events(&self, events: Vec<Arc<EventRow>>) -> Answers {
         self.events.shared.record_all(events).await
     }
 

@@ -1,5 +1,7 @@
 //! What the two kinds of row have in common, so that one writer serves both.
 
+use std::sync::Arc;
+
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use super::{
 /// Why Postgres would refuse a row that has the escape: its own words.
 const NUL_ESCAPE: &str = "unsupported Unicode escape sequence: \\u0000 cannot be converted to text";
 
-/// A row that a writer can hold, merge and write.
+/// A row that a writer can hold, merge and write. As a rule shared with who records it, and who makes another one of it if it is refused.
 pub(super) trait Row: Send + Sync + Sized + 'static {
     /// The name of the rows, in the plural.
     const KIND: &'static str;
@@ -39,7 +41,7 @@ pub(super) trait Row: Send + Sync + Sized + 'static {
     fn tell(&self, outcomes: &Outcomes, tally: &Tally);
 }
 
-impl Row for TaskRow {
+impl Row for Arc<TaskRow> {
     const KIND: &'static str = "tasks";
 
     fn id(&self) -> Uuid {
@@ -47,15 +49,15 @@ impl Row for TaskRow {
     }
 
     fn absorb(&mut self, newer: Self) {
-        Self::absorb(self, newer);
+        Self::make_mut(self).absorb(Self::unwrap_or_clone(newer));
     }
 
     fn size_bytes(&self) -> usize {
-        Self::size_bytes(self)
+        TaskRow::size_bytes(self)
     }
 
     fn clean(self) -> Self {
-        Self::clean(self)
+        if self.is_clean() { self } else { Self::unwrap_or_clone(self).clean().into() }
     }
 
     fn refusal(&self, backend: Backend) -> Option<&'static str> {
@@ -63,9 +65,10 @@ impl Row for TaskRow {
     }
 
     async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
+        let rows: Vec<&TaskRow> = rows.iter().map(|row| &***row).collect();
         match db.backend {
-            Backend::Postgres => postgres::write_tasks(db, rows).await,
-            Backend::Sqlite => sqlite::upsert_tasks(&db.writer, rows).await,
+            Backend::Postgres => postgres::write_tasks(db, &rows).await,
+            Backend::Sqlite => sqlite::upsert_tasks(&db.writer, &rows).await,
         }
     }
 
@@ -77,7 +80,7 @@ impl Row for TaskRow {
     }
 }
 
-impl Row for EventRow {
+impl Row for Arc<EventRow> {
     const KIND: &'static str = "events";
 
     fn id(&self) -> Uuid {
@@ -88,11 +91,11 @@ impl Row for EventRow {
     fn absorb(&mut self, _newer: Self) {}
 
     fn size_bytes(&self) -> usize {
-        Self::size_bytes(self)
+        EventRow::size_bytes(self)
     }
 
     fn clean(self) -> Self {
-        Self::clean(self)
+        if self.is_clean() { self } else { Self::unwrap_or_clone(self).clean().into() }
     }
 
     fn refusal(&self, backend: Backend) -> Option<&'static str> {
@@ -100,9 +103,10 @@ impl Row for EventRow {
     }
 
     async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
+        let rows: Vec<&EventRow> = rows.iter().map(|row| &***row).collect();
         match db.backend {
-            Backend::Postgres => postgres::write_events(db, rows).await,
-            Backend::Sqlite => sqlite::insert_events(&db.writer, rows).await,
+            Backend::Postgres => postgres::write_events(db, &rows).await,
+            Backend::Sqlite => sqlite::insert_events(&db.writer, &rows).await,
         }
     }
 

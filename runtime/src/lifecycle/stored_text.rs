@@ -9,9 +9,14 @@ const KEPT_BYTES: usize = 512;
 /// Stands in for NUL, which no `text` of Postgres can hold: U+FFFD, the replacement character.
 pub(super) const REPLACEMENT: &str = "\u{FFFD}";
 
-/// Replaces each NUL. Free where there is none, which is always but for malice and bugs.
+/// Whether there is a NUL: never, but for malice and bugs.
+pub(super) fn has_nul(text: &str) -> bool {
+    text.contains('\0')
+}
+
+/// Replaces each NUL. Free where there is none.
 pub(super) fn replace_nul(text: &mut Option<Arc<str>>) {
-    if let Some(with_nul) = text.as_ref().filter(|text| text.contains('\0')) {
+    if let Some(with_nul) = text.as_ref().filter(|text| has_nul(text)) {
         *text = Some(with_nul.replace('\0', REPLACEMENT).into());
     }
 }

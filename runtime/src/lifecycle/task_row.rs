@@ -105,20 +105,39 @@ impl TaskRow {
         if let Some(last) = self.attempts.last_mut() {
             last.end(AttemptOutcome::Failed, Some(failure), at);
         }
-        self.texts().for_each(stored_text::cut);
+        self.texts_mut().into_iter().for_each(stored_text::cut);
         self.clean()
     }
 
     /// Replaces what no `text` column can hold.
     pub(super) fn clean(mut self) -> Self {
-        self.texts().for_each(stored_text::replace_nul);
+        self.texts_mut().into_iter().for_each(stored_text::replace_nul);
         stored_text::replace_nul(&mut self.error);
         self.attempts.iter_mut().for_each(AttemptRow::clean);
         self
     }
 
+    /// Whether there is nothing to replace.
+    pub(super) fn is_clean(&self) -> bool {
+        let mut texts = self.texts().into_iter().chain([&self.error]).flatten();
+        !texts.any(|text| stored_text::has_nul(text)) && self.attempts.iter().all(AttemptRow::is_clean)
+    }
+
     /// The texts that are neither JSON nor the error.
-    fn texts(&mut self) -> impl Iterator<Item = &mut Option<Arc<str>>> {
+    fn texts(&self) -> [&Option<Arc<str>>; 7] {
+        [
+            &self.correlation_id,
+            &self.producer_app,
+            &self.task_name,
+            &self.message_id,
+            &self.routing_key,
+            &self.component_digest,
+            &self.runtime_id,
+        ]
+    }
+
+    /// The same, to be changed.
+    fn texts_mut(&mut self) -> [&mut Option<Arc<str>>; 7] {
         [
             &mut self.correlation_id,
             &mut self.producer_app,
@@ -128,7 +147,6 @@ impl TaskRow {
             &mut self.component_digest,
             &mut self.runtime_id,
         ]
-        .into_iter()
     }
 
     /// Whether `newer`, which was recorded after this state, takes its place. The same rule, in SQL, guards the stored

@@ -29,7 +29,7 @@ impl Service {
             match EventMessage::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body()) {
                 Ok(event) => {
                     let row = rows::event(&event, delivery.redelivered, self.parts.database.clock().now());
-                    events.push((row, delivery));
+                    events.push((Arc::new(row), delivery));
                 }
                 Err(malformed) => {
                     let failure = Failure::new(ErrorClass::Malformed, malformed.to_string());
@@ -43,7 +43,7 @@ impl Service {
 
     /// Settles each as soon as it is committed. What is not known to be committed when it is to be waited for no longer goes back to its
     /// queue.
-    async fn record_events(self: &Arc<Self>, events: Vec<(EventRow, Delivery)>) {
+    async fn record_events(self: &Arc<Self>, events: Vec<(Arc<EventRow>, Delivery)>) {
         let rows = events.iter().map(|(row, _)| row.clone()).collect();
         // All came by one connection, or those before the last by one that is gone.
         let Some((_, last)) = events.last() else { return };
@@ -68,10 +68,12 @@ impl Service {
     }
 
     /// An event that the database refuses is stored without what it refuses, and its message is kept for a person to see.
-    async fn bury_event(self: Arc<Self>, row: EventRow, delivery: Delivery, reason: String) {
+    async fn bury_event(self: Arc<Self>, row: Arc<EventRow>, delivery: Delivery, reason: String) {
         let failure = Failure::unstorable(&reason);
         tracing::warn!(event.id = %row.id, "{failure}");
-        let recorded = self.in_time(self.parts.recorder.record_event(row.storable(&reason)), &delivery).await;
+        let recorded = self
+            .in_time(self.parts.recorder.record_event(Arc::unwrap_or_clone(row).storable(&reason)), &delivery)
+            .await;
         let settlement = match recorded {
             None => None,
             Some(Err(RecordError::Stopped)) => self.not_recorded(),

@@ -1,5 +1,7 @@
 //! The last two steps of a task's way: its row is committed, then it is known what becomes of its message.
 
+use std::sync::Arc;
+
 use event_driven::{
     message::{Malformed, TaskRequest},
     names::Attempt,
@@ -33,6 +35,7 @@ impl Service {
         row: TaskRow,
         settlement: Settlement,
     ) -> Option<Settlement> {
+        let row = Arc::new(row);
         let settlement = match self.parts.recorder.record(row.clone()).await {
             Ok(()) => settlement,
             Err(RecordError::Stopped) => return self.not_recorded(),
@@ -45,7 +48,7 @@ impl Service {
     pub(super) async fn refuse_task(&self, delivery: &Delivery, malformed: &Malformed) -> Option<Settlement> {
         let failure = Failure::new(ErrorClass::Malformed, malformed.to_string());
         let attempt = AttemptRow::begun(0, self.runtime_id.clone(), self.parts.database.clock().now());
-        let row = rows::malformed(malformed, &delivery.routing_key, &failure, attempt);
+        let row = Arc::new(rows::malformed(malformed, &delivery.routing_key, &failure, attempt));
         tracing::info!(task.id = %row.id, "a message breaks the contract: {malformed}");
         match self.parts.recorder.record(row.clone()).await {
             Ok(()) => Some(Settlement::DeadLetter { error: failure.to_string() }),
@@ -61,10 +64,10 @@ impl Service {
     }
 
     /// A row that the database refuses is stored without what it refuses, and its message is kept for a person to see.
-    pub(super) async fn bury_unstorable(&self, row: TaskRow, reason: &str) -> Option<Settlement> {
+    pub(super) async fn bury_unstorable(&self, row: Arc<TaskRow>, reason: &str) -> Option<Settlement> {
         let failure = Failure::unstorable(reason);
         tracing::warn!(task.id = %row.id, "{failure}");
-        match self.parts.recorder.record(row.storable(reason)).await {
+        match self.parts.recorder.record(Arc::unwrap_or_clone(row).storable(reason)).await {
             Ok(()) => {}
             Err(RecordError::Stopped) => return self.not_recorded(),
             // Without payload and result nothing is left that could be refused; the message is kept even so.

@@ -1,6 +1,6 @@
 //! A row that the database refuses: alone told so, and storable in another form.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::timeout};
 use warren::lifecycle::{EventRow, Health, RecordError, Recorder, TaskFilter, TaskRow, TaskStatus};
@@ -163,7 +163,8 @@ async fn each_event_of_those_that_came_together_has_its_own_answer() {
     let with = |n, payload: &str| EventRow { payload: Some(payload.into()), ..event(n) };
     // The third is known to be refused before it is sent, the fifth is found out by the database.
     let events = vec![event(1), event(2), with(3, r#"{"t": "\u0000"}"#), event(2), with(5, "1e200000"), event(6)];
-    let (mut answers, mut told) = (recorder.record_events(events).await, Vec::new());
+    let (mut answers, mut told) =
+        (recorder.record_events(events.into_iter().map(Arc::new).collect()).await, Vec::new());
     loop {
         let next = timeout(PATIENCE, answers.next()).await.unwrap();
         if next.is_empty() {
@@ -178,5 +179,5 @@ async fn each_event_of_those_that_came_together_has_its_own_answer() {
         assert_eq!(db.find_event(id(n)).await.unwrap().is_some(), is_stored, "{n}");
     }
     assert!(recorder.stop(PATIENCE).await);
-    assert!(recorder.record_events(vec![event(7)]).await.next().await.is_empty(), "no answer after a stop");
+    assert!(recorder.record_events(vec![event(7).into()]).await.next().await.is_empty(), "no answer after a stop");
 }

@@ -1,5 +1,7 @@
 //! Merging, attacked with sequences of states.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use entity::TaskStatus;
 use proptest::prelude::*;
@@ -55,12 +57,12 @@ proptest! {
         let (mut held, mut stored, mut expected) = (Held::default(), HashMap::new(), HashMap::new());
         for (state, flush) in states.into_iter().zip(flush_after) {
             write(&mut expected, state.clone());
-            held.put(state, None::<()>);
+            held.put(Arc::new(state), None::<()>);
             if flush {
-                held.take(3, usize::MAX).into_iter().for_each(|entry| write(&mut stored, entry.row));
+                held.take(3, usize::MAX).into_iter().for_each(|entry| write(&mut stored, Arc::unwrap_or_clone(entry.row)));
             }
         }
-        held.take(usize::MAX, usize::MAX).into_iter().for_each(|entry| write(&mut stored, entry.row));
+        held.take(usize::MAX, usize::MAX).into_iter().for_each(|entry| write(&mut stored, Arc::unwrap_or_clone(entry.row)));
         prop_assert_eq!(held.len(), 0);
         for (id, expected) in expected {
             // A state that the stored row would have ignored may have told a payload on the way.
@@ -74,7 +76,7 @@ proptest! {
     fn an_end_is_never_lost_whatever_comes_when(states in prop::collection::vec(any_state(), 0..60)) {
         let mut held = Held::default();
         for state in states.clone() {
-            held.put(state, None::<()>);
+            held.put(Arc::new(state), None::<()>);
         }
         for Entry { row, .. } in held.take(usize::MAX, usize::MAX) {
             let mut own = states.iter().filter(|state| state.id == row.id);
@@ -96,7 +98,7 @@ proptest! {
         ids.dedup();
         let count = states.len();
         for (n, state) in states.into_iter().enumerate() {
-            held.put(state, Some(n));
+            held.put(Arc::new(state), Some(n));
         }
         let (mut waiters, mut taken) = (Vec::new(), Vec::new());
         while held.len() > 0 {
@@ -118,7 +120,7 @@ fn a_batch_is_bounded_in_bytes_but_a_large_row_goes_alone() {
     let mut held = Held::default();
     for n in 0..4 {
         let payload = Some("x".repeat(1_000).into());
-        held.put(TaskRow { payload, ..TaskRow::new(Uuid::from_u128(n), at(0)) }, None::<()>);
+        held.put(Arc::new(TaskRow { payload, ..TaskRow::new(Uuid::from_u128(n), at(0)) }), None::<()>);
     }
     assert_eq!(held.take(10, 3_000).len(), 2);
     assert_eq!(held.take(10, 1).len(), 1);
@@ -129,7 +131,7 @@ fn a_batch_is_bounded_in_bytes_but_a_large_row_goes_alone() {
 fn a_row_keeps_its_place_when_a_newer_state_comes() {
     let mut held = Held::default();
     for id in [2, 1, 2] {
-        held.put(TaskRow::new(Uuid::from_u128(id), at(0)), None::<()>);
+        held.put(Arc::new(TaskRow::new(Uuid::from_u128(id), at(0))), None::<()>);
     }
     assert_eq!(held.take(1, usize::MAX)[0].row.id, Uuid::from_u128(2));
 }
