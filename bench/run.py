@@ -47,6 +47,8 @@ def arguments() -> argparse.Namespace:
         parser.error(f"there is no measurement named {', '.join(unknown)}: rate, latency, growth")
     if "growth" in parsed.what and len(parsed.what) > 1:
         parser.error("growth is measured alone")
+    if parsed.warren is not None and not parsed.warren.is_file():
+        parser.error(f"--warren {parsed.warren}: there is no such file")
     return parsed
 
 
@@ -152,7 +154,7 @@ def main() -> int:
             "RABBITMQ_URL and DATABASE_URL have to be set; scripts/bench_peers.sh finds them and starts this"
         )
     servers = Servers(*filter(None, urls))
-    results = Results(about(options.rounds, options.scale, servers.versions()))
+    results = Results(about(options.rounds, options.scale, servers.versions() | {"warren": str(tools_of(options).warren)}))
     interrupted = False
     try:
         if is_growth:

@@ -70,9 +70,9 @@ class Results:
         ]
 
 
-def about(rounds: int, scale: float, servers: dict[str, str]) -> dict[str, Any]:
+def about(rounds: int, scale: float, measured: dict[str, str]) -> dict[str, Any]:
     """On what it was measured, so that numbers of different days can be told apart."""
-    software = servers | {"Python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+    software = measured | {"Python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
     return {"rounds": rounds, "scale": scale, "cores": os.cpu_count(), "processor": processor(), "versions": software}
 
 

@@ -140,7 +140,7 @@ impl Default for Broker {
             url: String::new(),
             prefetch: 2000,
             memory: ByteSize::mib(256),
-            channels: 1,
+            channels: 2,
             connect_timeout: Duration::from_secs(5),
             max_body: ByteSize::mib(16),
         }

@@ -50,6 +50,8 @@ pub struct AckWindow {
     open: usize,
     /// States before the first that is open.
     ready: usize,
+    /// No delivery with a lower tag is done: behind one that is open for minutes there are millions that the broker was told of.
+    held_from: u64,
     /// The most that can be unsettled.
     prefetch: u16,
 }
@@ -57,7 +59,7 @@ pub struct AckWindow {
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, prefetch }
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, held_from: 0, prefetch }
     }
 
     /// From now on so many can be unsettled.
@@ -80,6 +82,7 @@ impl AckWindow {
     pub fn done(&mut self, tag: u64) {
         if self.change(tag, State::Done) {
             self.done += 1;
+            self.held_from = self.held_from.min(tag);
         }
     }
 
@@ -132,7 +135,7 @@ impl AckWindow {
     pub fn take_late(&mut self) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.take_front().into_iter().collect();
         self.take_rest(&mut acks, |state| state == State::Late);
-        self.states.iter_mut().filter(|state| **state == State::Done).for_each(|state| *state = State::Late);
+        self.held().filter(|(_, state)| **state == State::Done).for_each(|(_, state)| *state = State::Late);
         acks
     }
 
@@ -145,13 +148,25 @@ impl AckWindow {
 
     /// One by one, those that are done and of these states.
     fn take_rest(&mut self, acks: &mut Vec<Ack>, which: impl Fn(State) -> bool) {
-        for (tag, state) in (self.first..).zip(&mut self.states) {
+        let before = acks.len();
+        let (mut still_held, mut end) = (None, self.held_from);
+        for (tag, state) in self.held() {
+            end = tag + 1;
             if which(*state) {
                 *state = State::Told;
-                self.done -= 1;
                 acks.push(Ack { tag, multiple: false });
+            } else if state.is_done() {
+                still_held.get_or_insert(tag);
             }
         }
+        self.held_from = still_held.unwrap_or(end);
+        self.done -= acks.len() - before;
+    }
+
+    /// The deliveries among which are all that are done, each with its tag.
+    fn held(&mut self) -> impl Iterator<Item = (u64, &mut State)> {
+        let from = self.index(self.held_from).unwrap_or(0).min(self.states.len());
+        (self.first.max(self.held_from)..).zip(self.states.range_mut(from..))
     }
 
     /// All up to the first that is open. What was told before is no longer known to the broker and no harm to cover.
@@ -342,6 +357,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_told_behind_a_slow_delivery_is_not_looked_at_again() {
+        let mut window = AckWindow::new(1_000);
+        window.delivered(1);
+        for tag in 2..=10_000 {
+            window.delivered(tag);
+            window.done(tag);
+            assert!(window.held().count() <= 200, "{tag}");
+            if tag % 100 == 0 {
+                window.take_late();
+            }
+        }
+        assert_eq!(window.states.len(), 10_000, "the first one is still open");
+    }
+
     proptest! {
         #[test]
         fn only_what_is_done_is_acked_and_that_once(
@@ -389,6 +419,8 @@ mod tests {
                 prop_assert!(open.is_empty() || !window.is_settled());
                 let ready = window.states.iter().take_while(|state| **state != State::Open).count();
                 prop_assert_eq!(window.ready, ready);
+                let mut done = window.states.iter().zip(window.first..).filter(|(state, _)| state.is_done());
+                prop_assert!(done.all(|(_, tag)| tag >= window.held_from));
             }
             for tag in on_way {
                 window.delivered(tag);
