@@ -154,7 +154,8 @@ def main() -> int:
             "RABBITMQ_URL and DATABASE_URL have to be set; scripts/bench_peers.sh finds them and starts this"
         )
     servers = Servers(*filter(None, urls))
-    results = Results(about(options.rounds, options.scale, servers.versions() | {"warren": str(tools_of(options).warren)}))
+    measured = servers.versions() | {"warren": str(tools_of(options).warren)}
+    results = Results(about(options.rounds, options.scale, measured))
     interrupted = False
     try:
         if is_growth:
