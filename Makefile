@@ -31,7 +31,7 @@ components: ## Compile the components into $(TARGET_DIR)/components
 build: ## Build the binary into $(TARGET_DIR)/debug/warren
 	cargo build -p warren
 
-release: ## Build the binary as fast as it gets, with a profile of its work: forty minutes; prints where it is
+release: ## Build the binary as fast as it gets, with a profile of its work: half an hour; prints where it is
 	@scripts/release.sh
 
 fmt: ## Format the code

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds warren as fast as it gets (`make release`): a first build counts which ways its code takes while it is given work, on
-# RabbitMQ and PostgreSQL and alone, and what it has counted guides the compiler in the second. Some forty minutes on two cores.
+# RabbitMQ and PostgreSQL and alone, and what it has counted guides the compiler in the second. Half an hour on two cores.
 # Prints where the binary is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
