@@ -20,7 +20,8 @@ COPY tasks-wasm/thumbnail/Cargo.toml tasks-wasm/thumbnail/
 COPY scripts/empty-members.sh scripts/
 RUN scripts/empty-members.sh && cargo build --locked --release -p warren && scripts/empty-members.sh --clean
 COPY . .
-# With --build-arg PROFILED=1 as `make release` builds it: faster, and half an hour longer. RabbitMQ and PostgreSQL are installed in this stage for it.
+# With --build-arg PROFILED=1 as `make release` builds it: faster, and half an hour longer. RabbitMQ and PostgreSQL are installed
+# in this stage for it.
 ARG PROFILED=
 RUN if [ -z "$PROFILED" ]; then cargo build --locked --release -p warren; \
  else scripts/release.sh && cp target/profiled/guided/*/release/warren target/release/; fi

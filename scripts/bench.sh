@@ -11,13 +11,9 @@ target_dir=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"ta
 
 # shellcheck source=scripts/services.sh
 . scripts/services.sh
+trap stop_services EXIT
 find_services
 vhost=warren_bench_$$
-cleanup() {
-  rabbitmqctl -q delete_vhost "$vhost" 2>/dev/null || true
-  stop_services
-}
-trap cleanup EXIT
 add_vhost "$vhost"
 export WARREN_COMPONENTS_URL=${WARREN_COMPONENTS_URL:-$target_dir/components}
 "$target_dir/release/warren" bench --vhost "$vhost" "$@"

@@ -12,12 +12,11 @@ examples=$target_dir/release/examples
 . scripts/services.sh
 
 on_a_virtual_host() {
+  trap stop_services EXIT
   find_rabbitmq
   local vhost=events_bench_$$ server
   # without the virtual host that the URL may name
   server=$(sed -E 's#^(amqps?://[^/]*).*#\1#' <<<"$RABBITMQ_URL")
-  # shellcheck disable=SC2064
-  trap "rabbitmqctl -q delete_vhost $vhost || true; stop_services" EXIT
   add_vhost "$vhost"
   RABBITMQ_URL="$server/$vhost" "$@"
 }

@@ -20,13 +20,9 @@ mkdir "$counts"
 
 # shellcheck source=scripts/services.sh
 . scripts/services.sh
-vhost=warren_release_$$
-cleanup() {
-  rabbitmqctl -q delete_vhost "$vhost" 2>/dev/null || true
-  stop_services
-}
-trap cleanup EXIT
+trap stop_services EXIT
 find_services
+vhost=warren_release_$$
 add_vhost "$vhost"
 
 # `build FOLDER FLAG`. But for the flag both have to be the same, their `lto` as well: a function is known again by its symbol, which

@@ -14,7 +14,6 @@ target_dir=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"ta
 . scripts/services.sh
 name=warren_${example}_$$
 cleanup() {
-  rabbitmqctl -q delete_vhost "$name" 2>/dev/null || true
   psql -q "$server" -c "DROP DATABASE IF EXISTS $name WITH (FORCE)" || true
   stop_services
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Finds RabbitMQ and PostgreSQL for the tests, or starts them; says which. To be sourced: `find_services` exports
-# RABBITMQ_URL and DATABASE_URL, `stop_services` stops what was started (and nothing else).
+# RABBITMQ_URL and DATABASE_URL, `stop_services` stops what was started (and nothing else), and
+# deletes what `add_vhost` has made.
 #
 # In this order, for each of the two: the URL in the environment; a server on the default port; installed binaries, on a
 # private data directory; packages by apt; containers by `docker compose`.
@@ -8,7 +9,7 @@
 services_dir=${CARGO_TARGET_DIR:-target}/services
 rabbitmq_port=${RABBITMQ_PORT:-5672}
 postgres_port=${POSTGRES_PORT:-5432}
-started_rabbitmq='' started_postgres='' started_compose=''
+started_rabbitmq='' started_postgres='' started_compose='' added_vhosts=()
 
 say() { echo "services: $*" >&2; }
 
@@ -139,11 +140,12 @@ start_postgres() {
   wait_for "$postgres_port" PostgreSQL
 }
 
-# Makes a virtual host for the user of RABBITMQ_URL: `add_vhost NAME`.
+# Makes a virtual host for the user of RABBITMQ_URL, until `stop_services`: `add_vhost NAME`.
 add_vhost() {
   local user
   user=$(sed -nE 's#^amqps?://([^:@/]+)(:[^@/]*)?@.*#\1#p' <<<"$RABBITMQ_URL")
   rabbitmqctl -q add_vhost "$1"
+  added_vhosts+=("$1")
   rabbitmqctl -q set_permissions --vhost "$1" "${user:-guest}" '.*' '.*' '.*'
 }
 
@@ -153,6 +155,9 @@ find_services() {
 }
 
 stop_services() {
+  local vhost
+  # bash 3.2 takes an empty array for one that is not set
+  for vhost in ${added_vhosts[@]+"${added_vhosts[@]}"}; do rabbitmqctl -q delete_vhost "$vhost" 2>/dev/null || true; done
   [ -z "$started_rabbitmq" ] || { say "stopping the RabbitMQ started here"; rabbitmqctl -q -n "$started_rabbitmq" stop >&2 || true; }
   if [ -n "$started_postgres" ]; then
     say "stopping the PostgreSQL started here"

@@ -37,7 +37,7 @@ impl EventRow {
     /// `reason` as the header `x-error` in place of all others.
     #[must_use]
     pub fn storable(mut self, reason: &str) -> Self {
-        let reason = Failure::unstorable(reason).to_string().replace('\0', "\u{FFFD}");
+        let reason = Failure::unstorable(reason).to_string().replace('\0', stored_text::REPLACEMENT);
         self.headers = Some(serde_json::json!({ "x-error": reason }).to_string().into());
         self.payload = None;
         let mut key = Some(self.routing_key.clone());
