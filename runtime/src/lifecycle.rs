@@ -15,6 +15,7 @@
 
 mod attempt_row;
 mod clock;
+mod columns;
 mod connect;
 mod connect_error;
 mod copy;

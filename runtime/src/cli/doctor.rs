@@ -100,7 +100,7 @@ async fn database(config: &Config) -> anyhow::Result<String> {
         return Ok("none is configured (DATABASE_URL): `warren dev` brings its own, `warren run` needs one".to_owned());
     }
     let database = migrate::connect(config).await?;
-    let migrations = migration::status(database.connection()).await?;
+    let migrations = migration::status(database.schema_connection()).await?;
     let open = migrations.iter().filter(|migration| !migration.is_applied()).count();
     database.close().await;
     anyhow::ensure!(

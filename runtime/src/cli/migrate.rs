@@ -45,7 +45,7 @@ pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::R
             output::print_text(&format!("{} is up to date", database.url()))?;
         }
         Command::Down(args) => {
-            migration::down(database.connection(), args.steps).await?;
+            migration::down(database.schema_connection(), args.steps).await?;
             output::print_text(&format!("{} is back by {}", database.url(), args.steps))?;
         }
         Command::Status(args) => status(&database, args).await?,
@@ -55,7 +55,7 @@ pub(super) async fn execute(file: Option<&Path>, command: &Command) -> anyhow::R
 }
 
 async fn status(database: &Database, args: &Status) -> anyhow::Result<()> {
-    let migrations = migration::status(database.connection()).await?;
+    let migrations = migration::status(database.schema_connection()).await?;
     args.output.print(
         &["migration", "applied"],
         &migrations,

@@ -5,10 +5,12 @@
 
 use std::{path::Path, str::FromStr, time::Duration};
 
+use futures_util::future::BoxFuture;
 use sea_orm::{
     DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     sqlx::{
-        self, ConnectOptions, Connection,
+        self, ConnectOptions, Connection, SqliteConnection,
+        pool::PoolConnectionMetadata,
         postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
@@ -151,13 +153,34 @@ async fn open_sqlite(config: &DatabaseConfig) -> Result<Connections, ConnectErro
     }
     folder_exists(config, options.get_filename())?;
     open_when_not_busy(config, &options).await?;
-    let writer = sqlite_pool(config, 1).connect_lazy_with(options.clone());
     let readers = config.max_connections.saturating_sub(1).max(1);
-    let reader = sqlite_pool(config, readers).connect_lazy_with(options);
+    let pool = |connections| sqlite_pool(config, connections).before_acquire(has_ended);
+    let writer = pool(1).connect_lazy_with(for_many_rows(options.clone()));
+    let reader = pool(readers).connect_lazy_with(options);
     let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
     let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
     // There is one that writes.
     Ok(Connections { pulse: writer.clone(), writer, reader })
+}
+
+/// Whether a connection can be used again; otherwise it is closed, and another is made. A commit that fails, and one row alone that finds the
+/// disk full, are rolled back by SQLite itself; the driver rolls back once more, is told that there is nothing, and takes the
+/// transaction for open ever after.
+fn has_ended(connection: &mut SqliteConnection, _: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    let has_ended = !connection.is_in_transaction();
+    Box::pin(async move { Ok(has_ended) })
+}
+
+/// A flush of a thousand rows changes some thousand pages here and there. By default those that do not fit into two megabytes are written
+/// to the log before the flush is over, and once more when they change again; what a statement would need to be taken back goes to a
+/// file; and each thousand pages of the log are copied to where they belong.
+fn for_many_rows(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        // In KiB, if negative.
+        .pragma("cache_size", "-16000")
+        .pragma("temp_store", "MEMORY")
+        // In pages of 4 KiB: when 40 MB of log are copied, by the commit that finds so much.
+        .pragma("wal_autocheckpoint", "10000")
 }
 
 fn is_in_memory(url: &str) -> bool {

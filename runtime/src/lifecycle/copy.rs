@@ -16,8 +16,8 @@ use sea_orm::sqlx::{self, PgPool};
 
 use super::{
     AttemptRow, EventRow, TaskRow,
+    columns::{Column, EVENT_COLUMNS, RECEIPT_COLUMNS, TASK_COLUMNS, number},
     given_up::Links,
-    postgres::{Column, EVENT_COLUMNS, RECEIPT_COLUMNS, TASK_COLUMNS, number},
 };
 
 /// Fewer rows are upserted: that statement is prepared, and takes one round trip where this takes two.

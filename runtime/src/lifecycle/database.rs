@@ -133,7 +133,7 @@ impl Database {
     /// # Errors
     /// See [`migration::up`].
     pub async fn migrate(&self) -> Result<(), MigrationError> {
-        migration::up(&self.writer).await
+        migration::up(self.schema_connection()).await
     }
 
     /// Whether a migration failed because the server is away, so that the same may succeed a little later.
@@ -167,9 +167,18 @@ impl Database {
         &self.clock
     }
 
-    /// SeaORM's connection that writes: for [`migration::status`] and [`migration::down`].
+    /// SeaORM's connection that writes rows.
     pub fn connection(&self) -> &DatabaseConnection {
         &self.writer
+    }
+
+    /// SeaORM's connection for migrations ([`migration::status`], [`migration::down`]). On SQLite not the one that writes rows: that has its
+    /// temporary tables in memory, and one of them is all that an index over millions of rows is made of.
+    pub fn schema_connection(&self) -> &DatabaseConnection {
+        match self.backend {
+            Backend::Postgres => &self.writer,
+            Backend::Sqlite => &self.reader,
+        }
     }
 
     /// The URL, without its password.

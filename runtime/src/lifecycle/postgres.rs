@@ -10,88 +10,25 @@ use std::{
 };
 
 use sea_orm::{
-    DatabaseConnection, DbErr, RuntimeErr,
+    DatabaseConnection, DbErr,
     sqlx::{self, PgPool},
 };
 use uuid::Uuid;
 
 use super::{
     AttemptRow, Database, EventRow, TaskRow,
+    columns::{ATTEMPT_COLUMNS, Column, EVENT_COLUMNS, TASK_COLUMNS, number, with_receipt},
     copy::Rows,
     given_up::{self, Links},
     upsert,
+    verdict::as_seaorm,
 };
-
-/// A column and its type.
-pub(super) type Column = (&'static str, &'static str);
-
-/// In the order of the arguments; then [`RECEIPT_COLUMNS`] of the attempt that is kept in the row.
-pub(super) const TASK_COLUMNS: [Column; 17] = [
-    ("id_task", "uuid"),
-    ("correlation_id", "text"),
-    ("producer_app", "text"),
-    ("created_at", "timestamptz"),
-    ("task_name", "text"),
-    ("payload", "text"),
-    ("status", "text"),
-    ("result", "text"),
-    ("error", "text"),
-    ("message_id", "text"),
-    ("routing_key", "text"),
-    ("attempt", "int4"),
-    ("component_digest", "text"),
-    ("runtime_id", "text"),
-    ("started_at", "timestamptz"),
-    ("finished_at", "timestamptz"),
-    ("id_attempt", "uuid"),
-];
-
-/// In the order of the arguments.
-pub(super) const EVENT_COLUMNS: [Column; 8] = [
-    ("id_event_store", "uuid"),
-    ("correlation_id", "text"),
-    ("producer_app", "text"),
-    ("created_at", "timestamptz"),
-    ("headers", "text"),
-    ("payload", "text"),
-    ("routing_key", "text"),
-    ("message_id", "text"),
-];
-
-/// In the order of the arguments; where tasks are written as well, after theirs. Then [`RECEIPT_COLUMNS`].
-const ATTEMPT_COLUMNS: [Column; 10] = [
-    ("id_task", "uuid"),
-    ("id_attempt", "uuid"),
-    ("attempt", "int4"),
-    ("runtime_id", "text"),
-    ("component_digest", "text"),
-    ("started_at", "timestamptz"),
-    ("finished_at", "timestamptz"),
-    ("outcome", "text"),
-    ("error_class", "text"),
-    ("error", "text"),
-];
-
-/// In the order of the arguments.
-pub(super) const RECEIPT_COLUMNS: [Column; 7] = [
-    ("cpu_us", "int8"),
-    ("memory_bytes", "int8"),
-    ("payload_bytes", "int8"),
-    ("result_bytes", "int8"),
-    ("log_bytes", "int8"),
-    ("http", "text"),
-    ("log", "text"),
-];
 
 /// The columns that arrive as text and are stored as JSON.
 const JSON: [&str; 4] = ["headers", "http", "payload", "result"];
 
 static UPSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
-    let kept = upsert::KEPT.map(|column| format!("{column} = {}", upsert::kept(column)));
-    let columns = with_receipt(&TASK_COLUMNS);
-    let (insert, kept, set, yields) =
-        (insert("task_store", &columns, 1), kept.join(", "), set(&upsert::SET), upsert::YIELDS);
-    format!("{insert} ON CONFLICT (id_task) DO UPDATE SET {kept}, {set} WHERE {yields}")
+    format!("{} {}", insert("task_store", &with_receipt(&TASK_COLUMNS), 1), upsert::conflict_of_tasks())
 });
 
 /// With the attempts that are rows of their own. Most often there are none.
@@ -110,19 +47,8 @@ static UPSERT_LEFT_OVER: LazyLock<String> = LazyLock::new(|| {
 
 /// The arrays are the arguments from number `first` on.
 fn upsert_attempts(first: usize, which: &str) -> String {
-    let insert = insert("task_attempt", &with_receipt(&ATTEMPT_COLUMNS), first) + which;
-    let (set, yields) = (set(&upsert::ATTEMPT_SET), upsert::ATTEMPT_YIELDS);
-    format!("{insert} ON CONFLICT (id_task, id_attempt) DO UPDATE SET {set} WHERE {yields}")
-}
-
-fn with_receipt(columns: &[Column]) -> Vec<Column> {
-    [columns, &RECEIPT_COLUMNS].concat()
-}
-
-/// What a row that yields becomes: these columns and those of the receipt.
-fn set(columns: &[&str]) -> String {
-    let columns = columns.iter().chain(&upsert::RECEIPT);
-    columns.map(|column| format!("{column} = excluded.{column}")).collect::<Vec<_>>().join(", ")
+    let insert = insert("task_attempt", &with_receipt(&ATTEMPT_COLUMNS), first);
+    format!("{insert}{which} {}", upsert::conflict_of_attempts())
 }
 
 static INSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
@@ -276,17 +202,7 @@ fn column<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
     rows.iter().map(|row| value(*row)).collect()
 }
 
-/// A number that counts attempts, as the column has it.
-pub(super) fn number(attempt: u32) -> i32 {
-    attempt.try_into().unwrap_or(i32::MAX)
-}
-
 /// One array of nullable texts, borrowed.
 fn texts<'a, R>(rows: &[&'a R], text: impl Fn(&'a R) -> &'a Option<Arc<str>>) -> Vec<Option<&'a str>> {
     rows.iter().map(|row| text(row).as_deref()).collect()
-}
-
-/// As SeaORM itself would wrap it, so that all errors of the database are judged in one place.
-fn as_seaorm(error: sqlx::Error) -> DbErr {
-    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
 }

@@ -37,6 +37,7 @@ pub use moment::{InvalidMoment, Moment};
 pub use pending::Inserted;
 pub use prune::{LEAST_AGE, Old};
 pub use schedules::{Added, ScheduleSummary};
+pub(super) use states::hex_list;
 pub use take_over::{TakeOver, Taken};
 pub use task_filter::TaskFilter;
 pub use tasks::TaskSummary;

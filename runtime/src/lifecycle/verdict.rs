@@ -52,6 +52,11 @@ impl From<DbErr> for QueryError {
     }
 }
 
+/// As SeaORM itself would wrap the driver's error, so that all errors of the database are judged in one place.
+pub(super) fn as_seaorm(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
 /// What `error` says about trying again.
 pub(super) fn verdict(error: &DbErr) -> Verdict {
     match error {
@@ -118,7 +123,8 @@ fn of_driver(error: &sqlx::Error) -> Verdict {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => Verdict::MayPass,
+        | sqlx::Error::BeginFailed
+        | sqlx::Error::InvalidSavePointStatement => Verdict::MayPass,
         sqlx::Error::Encode(_) => Verdict::Refused,
         // The driver's enum is open to new variants.
         _ => Verdict::Unclear,

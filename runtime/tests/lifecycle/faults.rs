@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
-use tokio::time::{Instant, sleep};
-use warren::lifecycle::{Database, EventFilter, Health, RecordError, Recorder, TaskFilter};
+use tokio::time::{Instant, sleep, timeout};
+use warren::lifecycle::{Database, EventFilter, Health, RecordError, Recorder, TaskFilter, TaskRow};
 
 use super::outage::{finish, green, record_all, red};
 use crate::{
@@ -205,9 +205,31 @@ async fn lock(db: &impl ConnectionTrait, n: usize) {
 async fn a_sqlite_file_that_can_not_grow() {
     let test = TestDatabase::sqlite().await;
     let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    recorder.record(completed(0, 0, 1)).await.unwrap();
     // Below the number of pages there are, SQLite takes that number.
-    let fault = async || run(db.connection(), "PRAGMA max_page_count = 1").await;
-    ride_out(&db, fault, async || run(db.connection(), "PRAGMA max_page_count = 1000000").await).await;
+    run(db.connection(), "PRAGMA max_page_count = 1").await;
+    let callers = record_all(&recorder, 1..200);
+    red(&recorder).await;
+    run(db.connection(), "PRAGMA max_page_count = 1000000").await;
+    finish(callers).await;
+    green(&recorder).await;
+    assert_eq!(db.list_tasks(&TaskFilter::default(), 1_000, None).await.unwrap().len(), 200);
+}
+
+/// SQLite takes back the whole transaction then, behind the driver's back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_alone_for_which_a_sqlite_file_can_not_grow() {
+    let test = TestDatabase::sqlite().await;
+    let db = test.connect().await;
+    run(db.connection(), "PRAGMA max_page_count = 1").await;
+    let recorder = Recorder::start(&db);
+    let payload = format!("\"{}\"", "x".repeat(1 << 20));
+    // Over a connection that is made in place of the one with the limit.
+    let row = TaskRow { payload: Some(payload.into()), ..completed(0, 0, 1) };
+    timeout(Duration::from_secs(60), recorder.record(row)).await.expect("the connection is given up").unwrap();
+    recorder.record(completed(1, 0, 1)).await.unwrap();
+    assert_eq!(db.list_tasks(&TaskFilter::default(), 10, None).await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

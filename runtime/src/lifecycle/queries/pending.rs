@@ -5,7 +5,7 @@ use entity::{TaskStatus, task_store, task_store::Column};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
-use super::super::{Database, QueryError, TaskRow, database::Backend, postgres, sqlite};
+use super::super::{Database, QueryError, TaskRow, columns::number, database::Backend, postgres, sqlite};
 
 /// What became of a row that was to be new.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Database {
             .col_expr(Column::FinishedAt, Expr::value(Option::<DateTime<Utc>>::None))
             .filter(Column::IdTask.eq(before.id))
             .filter(Column::Status.eq(before.status))
-            .filter(Column::Attempt.eq(i32::try_from(before.attempt).unwrap_or(i32::MAX)))
+            .filter(Column::Attempt.eq(number(before.attempt)))
             .filter(same(Column::RuntimeId, before.runtime_id.as_deref().map(Into::into)))
             .filter(same(Column::StartedAt, before.started_at.map(Into::into)));
         let is_changed = change.exec(self.single_writes()).await?.rows_affected > 0;

@@ -9,12 +9,12 @@ use std::{ops::ControlFlow, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::TaskStatus;
 use event_driven::backoff::Backoff;
-use sea_orm::{ConnectionTrait, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait};
+use sea_orm::{ConnectionTrait, Statement};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{
-    super::{Database, FIRST_PAUSE, QueryError, database::Backend, verdict::reason},
+    super::{Database, FIRST_PAUSE, QueryError, database::Backend, sqlite, verdict::reason},
     Cursor, cancel,
     states::hex_list,
 };
@@ -178,11 +178,7 @@ impl Database {
                 Ok(Batch { deleted: deleted.try_into().unwrap_or_default(), last: Some(last) })
             }
             Backend::Sqlite => {
-                let options = TransactionOptions {
-                    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                    ..TransactionOptions::default()
-                };
-                let transaction = self.single_writes().begin_with_options(options).await?;
+                let transaction = sqlite::begin(self.single_writes()).await?;
                 let statement = Statement::from_sql_and_values(self.backend.sea_orm(), found, values);
                 let rows = transaction.query_all_raw(statement).await?;
                 let ids = rows.iter().map(|row| row.try_get("", key)).collect::<Result<Vec<Uuid>, _>>()?;

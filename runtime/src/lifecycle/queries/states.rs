@@ -76,7 +76,7 @@ impl Backend {
 }
 
 /// A JSON array of ids in hexadecimal: how SQLite takes a list as one parameter.
-pub(super) fn hex_list(ids: &[Uuid]) -> String {
+pub(in crate::lifecycle) fn hex_list(ids: &[Uuid]) -> String {
     let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.simple())).collect();
     format!("[{}]", ids.join(","))
 }
