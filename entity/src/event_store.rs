@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event_store")]
 pub struct Model {
-    /// The event's identifier. Of a message with a `message_id`: UUIDv5 of its producer and that id.
+    /// The event's identifier. Of a message with a `message_id`: made of its producer and that id, as a task's.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id_event_store: Uuid,
     /// Ties the event to what else happened for the same cause; chosen by the producer.
