@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,6 +19,9 @@ use crate::{
 
 /// How long closing may take before the connections are just dropped.
 const CLOSE: Duration = Duration::from_secs(2);
+
+/// For how long whoever reads from a connection that has ended may take to say why.
+const REASON: Duration = Duration::from_millis(100);
 
 /// Two connections, made together and given up together.
 #[derive(Debug)]
@@ -90,7 +93,7 @@ impl Link {
 
     /// Somebody saw an error that may mean the end of the link.
     pub(super) fn notice(&self, reason: String) {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.reason().get_or_insert(reason);
         self.noticed.notify_one();
     }
 
@@ -119,8 +122,16 @@ impl Link {
                 () = lost(&self.publishing) => {}
             }
         }
-        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
-        reason.unwrap_or_else(|| "the connection to RabbitMQ was lost".to_owned())
+        if self.reason().is_none() {
+            // None is told if nobody does.
+            let _ = tokio::time::timeout(REASON, self.noticed.notified()).await;
+        }
+        self.reason().take().unwrap_or_else(|| "the connection to RabbitMQ was lost".to_owned())
+    }
+
+    /// Held for moments, never across an await.
+    fn reason(&self) -> MutexGuard<'_, Option<String>> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn close(&self) {
