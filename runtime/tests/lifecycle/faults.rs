@@ -215,6 +215,8 @@ async fn a_sqlite_file_that_can_not_grow() {
     finish(callers).await;
     green(&recorder).await;
     assert_eq!(db.list_tasks(&TaskFilter::default(), 1_000, None).await.unwrap().len(), 200);
+    assert_eq!(db.list_events(&EventFilter::default(), 1_000, None).await.unwrap().len(), 199);
+    assert!(recorder.stop(Duration::from_secs(60)).await);
 }
 
 /// SQLite takes back the whole transaction then, behind the driver's back.
