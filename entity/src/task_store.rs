@@ -10,7 +10,8 @@ use crate::TaskStatus;
 #[sea_orm(table_name = "task_store")]
 pub struct Model {
     /// The task's identifier. Of a message with a `message_id`: made of its producer and that id, so that the same
-    /// message can't have two rows. UUIDv5, or if that id is a UUIDv7 one of version 8 that begins with the same time. One that breaks the contract has another one, so that it can't touch a good one's.
+    /// message can't have two rows. UUIDv5, or if that id is a UUIDv7 one of version 8 that begins with the same time.
+    /// One that breaks the contract has another one, so that it can't touch a good one's.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id_task: Uuid,
     /// Ties the task to what else happened for the same cause; chosen by the producer.

@@ -123,7 +123,7 @@ impl Link {
             }
         }
         if self.reason().is_none() {
-            // None is told if nobody does.
+            // Where nobody reads there is no reason to be had.
             let _ = tokio::time::timeout(REASON, self.noticed.notified()).await;
         }
         self.reason().take().unwrap_or_else(|| "the connection to RabbitMQ was lost".to_owned())

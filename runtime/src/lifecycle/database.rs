@@ -155,11 +155,7 @@ impl Database {
     /// Whether the database answers at all, to tell a slow statement from an outage. Over a connection that could write
     /// on Postgres; SQLite's only one may be at the very statement.
     pub(super) async fn answers(&self) -> bool {
-        let connection = match self.backend {
-            Backend::Postgres => &self.writer,
-            Backend::Sqlite => &self.reader,
-        };
-        matches!(timeout(ANSWER_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+        matches!(timeout(ANSWER_TIMEOUT, self.schema_connection().ping()).await, Ok(Ok(())))
     }
 
     /// The clock that stored times come from.

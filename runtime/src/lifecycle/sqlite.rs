@@ -62,11 +62,10 @@ impl Statements {
         transaction: &mut Transaction<'_, Sqlite>,
         piece: &[R],
         bind: impl for<'q> Fn(Query<'q>, &R) -> Query<'q>,
-    ) -> Result<usize, sqlx::Error> {
+    ) -> Result<u64, sqlx::Error> {
         let statement = self.0.get(piece.len().ilog2() as usize).expect("a piece has one of the sizes");
         let query = piece.iter().fold(sqlx::query(statement.as_str()), bind);
-        let written = query.execute(&mut **transaction).await?.rows_affected();
-        Ok(usize::try_from(written).unwrap_or(usize::MAX))
+        Ok(query.execute(&mut **transaction).await?.rows_affected())
     }
 
     /// Writes rows in a transaction of their own; gives how many were written.
@@ -75,7 +74,7 @@ impl Statements {
         pool: &SqlitePool,
         rows: &[R],
         bind: impl for<'q> Fn(Query<'q>, &R) -> Query<'q>,
-    ) -> Result<usize, sqlx::Error> {
+    ) -> Result<u64, sqlx::Error> {
         let (mut transaction, mut written) = (pool.begin_with(BEGIN).await?, 0);
         for piece in pieces(rows) {
             written += self.write(&mut transaction, piece, &bind).await?;
@@ -97,9 +96,10 @@ async fn upsert(pool: &SqlitePool, rows: &[&TaskRow]) -> Result<(), sqlx::Error>
     let others = rows.iter().flat_map(|row| row.other_attempts().iter().map(|attempt| (row.id, attempt)));
     let mut attempts: Vec<_> = others.collect();
     for piece in pieces(rows) {
+        let all = piece.len() as u64;
         // As a rule nothing is stored of a task, or all that it is. What is written twice is the same both times.
-        if UPSERT_KNOWN_TASKS.write(&mut transaction, piece, bind_task).await? < piece.len()
-            && UPSERT_TASKS.write(&mut transaction, piece, bind_task).await? < piece.len()
+        if UPSERT_KNOWN_TASKS.write(&mut transaction, piece, bind_task).await? < all
+            && UPSERT_TASKS.write(&mut transaction, piece, bind_task).await? < all
         {
             attempts.extend(left_over(&mut transaction, piece).await?);
         }
@@ -117,6 +117,9 @@ async fn left_over<'r>(
     rows: &[&'r TaskRow],
 ) -> Result<Vec<(Uuid, &'r AttemptRow)>, sqlx::Error> {
     let kept: Vec<_> = rows.iter().filter_map(|row| Some((row.id, row.kept_attempt()?))).collect();
+    if kept.is_empty() {
+        return Ok(kept);
+    }
     let ids: Vec<Uuid> = kept.iter().map(|(task, _)| *task).collect();
     let stored = sqlx::query_as::<_, (Uuid, Option<Uuid>)>(KEPT_ATTEMPTS).bind(hex_list(&ids));
     let stored: HashMap<_, _> = stored.fetch_all(&mut **transaction).await?.into_iter().collect();
@@ -125,8 +128,7 @@ async fn left_over<'r>(
 
 /// Inserts each task that has no row yet; says how many.
 pub(super) async fn insert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<u64, DbErr> {
-    let inserted = INSERT_TASKS.write_all(db.get_sqlite_connection_pool(), rows, bind_task).await.map_err(as_seaorm)?;
-    Ok(inserted as u64)
+    INSERT_TASKS.write_all(db.get_sqlite_connection_pool(), rows, bind_task).await.map_err(as_seaorm)
 }
 
 /// Inserts each event that has no row yet.
