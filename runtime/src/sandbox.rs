@@ -16,6 +16,7 @@ mod guest;
 mod guest_log;
 mod http;
 mod imports;
+mod interrupts;
 mod ledger;
 mod limiter;
 mod meter;
@@ -31,8 +32,7 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 use bytes::Bytes;
 use event_driven::{message::JsonText, names::Priority};
 use humantime::format_duration;
-use tokio::sync::{mpsc::UnboundedSender, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 pub use self::{
@@ -48,6 +48,7 @@ use self::{
     executor::Executor,
     guest::{Guest, Shared},
     guest_log::GuestLog,
+    interrupts::Interrupts,
     ledger::Ledger,
     meter::Metered,
     program::Terms,
@@ -71,9 +72,7 @@ pub struct Sandbox {
     /// A place is an instance slot of the pooling allocator; it moves with the execution.
     slots: Slots,
     scratches: Arc<Scratches>,
-    interrupted: CancellationToken,
-    /// The tasks that are to be cancelled.
-    cancelled: watch::Sender<HashSet<Uuid>>,
+    interrupts: Arc<Interrupts>,
     _ticker: EpochTicker,
 }
 
@@ -114,8 +113,7 @@ impl Sandbox {
             executor: Arc::new(Executor::new(settings.threads)?),
             slots: Slots::new(settings.concurrency),
             scratches: Arc::default(),
-            interrupted: CancellationToken::new(),
-            cancelled: watch::Sender::default(),
+            interrupts: Arc::default(),
             _ticker: EpochTicker::start(&engine)?,
             engine,
         })
@@ -142,7 +140,7 @@ impl Sandbox {
     /// Waits for a place to execute `program` in, for a task of this class. `None` once the sandbox was interrupted. Cancel-safe.
     pub async fn slot(&self, program: &Program, class: Priority) -> Option<Slot> {
         // In this order, so that a component with all its places taken keeps none from the others.
-        let of_component = self.interrupted.run_until_cancelled(program.place(class)).await??;
+        let of_component = self.interrupts.unless_interrupted(program.place(class)).await??;
         let of_all = self.slots.place(class).await?;
         Some(Slot { of_component, of_all })
     }
@@ -168,22 +166,16 @@ impl Sandbox {
     }
 
     fn begin(&self, slot: Slot, program: Arc<Program>, call: Call, log: GuestLog) -> Running {
-        let (interrupted, task, mut cancelled) =
-            (self.interrupted.clone(), call.info.task_id, self.cancelled.subscribe());
+        let (interrupts, task) = (self.interrupts.clone(), call.info.task_id);
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
         let here = program.brevity().expects(call.payload.len()).then(|| program.brevity().clone());
         let execution = Box::pin(async move {
-            // Both branches may drop the guest's fiber at a point where it yields: what it had done is discarded,
-            // which is what a timeout and an interruption are. `biased`, so that a guest that ends in its first poll
-            // (most do) never touches the shared token.
+            // The second branch drops the guest's fiber at a point where it yields: what it had done is discarded, which is what
+            // an interruption is. `biased`, so that a guest that ends in its first poll never gets so far.
             let execution = tokio::select! {
                 biased;
                 execution = run(&program, call, shared) => execution,
-                () = interrupted.cancelled() => Execution::without_receipt(Outcome::Interrupted),
-                // An error: the sandbox is gone, and with it who would cancel.
-                Ok(_) = cancelled.wait_for(|tasks| tasks.contains(&task)) => {
-                    Execution::without_receipt(Outcome::Cancelled)
-                }
+                outcome = interrupts.of(task) => Execution::without_receipt(outcome),
             };
             drop(slot);
             execution
@@ -197,21 +189,17 @@ impl Sandbox {
     /// Interrupts the guests of these tasks, and each that begins later and does not end at once; their outcome is
     /// [`Outcome::Cancelled`]. Takes the place of what was said before.
     pub fn cancel(&self, tasks: HashSet<Uuid>) {
-        self.cancelled.send_if_modified(|before| {
-            let is_new = *before != tasks;
-            *before = tasks;
-            is_new
-        });
+        self.interrupts.cancel(tasks);
     }
 
     /// A task is not to be cancelled after all.
     pub fn uncancel(&self, task: Uuid) {
-        self.cancelled.send_if_modified(|tasks| tasks.remove(&task));
+        self.interrupts.uncancel(task);
     }
 
     /// Interrupts every running guest; their outcome is [`Outcome::Interrupted`], and that of every later call too.
     pub fn interrupt(&self) {
-        self.interrupted.cancel();
+        self.interrupts.interrupt();
         self.slots.close();
     }
 }

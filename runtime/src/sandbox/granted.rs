@@ -51,24 +51,33 @@ impl Granted {
         })
     }
 
-    /// Gives an execution what was granted, and its own directory, which is gone when that is dropped.
-    pub(super) fn give(
-        &self,
-        context: &mut WasiCtxBuilder,
-        scratches: &Scratches,
-    ) -> Result<Option<Scratch>, GrantError> {
+    /// Gives an execution the variables, the clock and the random numbers that were granted.
+    pub(super) fn give_variables(&self, context: &mut WasiCtxBuilder) {
         context.envs(&self.variables);
-        for GrantedDirectory { guest_path, directory, writable } in &self.directories {
-            let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            let opened = context.preopened_dir(&directory.path, guest_path, perms);
-            opened.map_err(|source| GrantError::Directory { directory: directory.clone(), source })?;
-        }
         if let Some(time) = self.clock {
             context.wall_clock(Stopped(time)).monotonic_clock(Stopped(Duration::ZERO));
         }
         if let Some(seed) = self.random {
             context.secure_random(StdRng::seed_from_u64(seed));
             context.insecure_random(StdRng::seed_from_u64(seed)).insecure_random_seed(seed.into());
+        }
+    }
+
+    /// Whether there are directories to be given.
+    pub(super) fn has_directories(&self) -> bool {
+        self.scratch || !self.directories.is_empty()
+    }
+
+    /// Gives an execution the directories that were granted, and its own, which is gone when that is dropped.
+    pub(super) fn give_directories(
+        &self,
+        context: &mut WasiCtxBuilder,
+        scratches: &Scratches,
+    ) -> Result<Option<Scratch>, GrantError> {
+        for GrantedDirectory { guest_path, directory, writable } in &self.directories {
+            let perms = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            let opened = context.preopened_dir(&directory.path, guest_path, perms);
+            opened.map_err(|source| GrantError::Directory { directory: directory.clone(), source })?;
         }
         if !self.scratch {
             return Ok(None);

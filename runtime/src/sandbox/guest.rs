@@ -1,7 +1,8 @@
 //! What a store holds for one guest: nothing that the host has not put there on purpose (invariant 3).
 //!
 //! A WASI context without arguments and network, and with the variables and directories that are granted; requests over HTTP
-//! go through [`Http`].
+//! go through [`Http`]. As a rule the context is made when the guest asks for something in it: most ask for nothing, and it takes as long
+//! as a tenth of a brief execution.
 
 use std::{
     sync::Arc,
@@ -9,20 +10,20 @@ use std::{
 };
 
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{
     context::TaskInfo,
     disk::Disk,
     engine::SHORTEST_TURN,
-    granted::GrantError,
+    granted::{GrantError, Granted},
     guest_log::GuestLog,
     http::Http,
     ledger::Ledger,
     limiter::Limiter,
     meter,
-    program::Program,
+    program::{Program, Terms},
     scratch::{Scratch, Scratches},
 };
 
@@ -48,7 +49,10 @@ pub(super) struct Shared {
 
 /// The data of one guest's store.
 pub(super) struct Guest {
-    wasi: WasiCtx,
+    /// None until it is asked for.
+    wasi: Option<Box<WasiCtx>>,
+    terms: Arc<Terms>,
+    log: GuestLog,
     http: WasiHttpCtx,
     requests: Http,
     table: ResourceTable,
@@ -63,24 +67,26 @@ pub(super) struct Guest {
 
 /// A fresh store for one execution.
 pub(super) fn store(program: &Program, info: TaskInfo, shared: &Shared) -> Result<Store<Guest>, GrantError> {
-    let (limits, granted, log) = (&program.manifest().limits, program.granted(), &shared.log);
-    let mut wasi = WasiCtx::builder();
-    wasi.stdout(log.clone())
-        .stderr(log.clone())
-        // Sockets can be linked against but not made: no grant names them.
-        .allow_tcp(false)
-        .allow_udp(false)
-        // No fuel counts what is asked of the host: it is made byte by byte, in the host's memory.
-        .max_random_size(MAX_CALL_BYTES as u64);
-    let scratch = granted.give(&mut wasi, &shared.scratches)?;
+    let (limits, terms) = (&program.manifest().limits, program.terms());
+    // What may not be there has to be opened before the guest begins.
+    let (wasi, scratch) = match terms.granted.has_directories() {
+        true => {
+            let mut wasi = context(&terms.granted, &shared.log);
+            let scratch = terms.granted.give_directories(&mut wasi, &shared.scratches)?;
+            (Some(Box::new(wasi.build())), scratch)
+        }
+        false => (None, None),
+    };
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);
     let mut http = WasiHttpCtx::new();
     http.set_field_size_limit(MAX_FIELDS_BYTES);
     let guest = Guest {
-        wasi: wasi.build(),
+        wasi,
+        terms: terms.clone(),
+        log: shared.log.clone(),
         http,
-        requests: Http::new(granted.http.clone(), limits, shared.ledger.clone()),
+        requests: Http::new(terms.granted.http.clone(), limits, shared.ledger.clone()),
         table,
         limiter: Limiter::new(limits.memory, shared.ledger.clone()),
         disk: Disk::new(shared.ledger.clone(), limits.disk.as_u64()),
@@ -102,6 +108,20 @@ pub(super) fn store(program: &Program, info: TaskInfo, shared: &Shared) -> Resul
     Ok(store)
 }
 
+/// A context without directories.
+fn context(granted: &Granted, log: &GuestLog) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(log.clone())
+        .stderr(log.clone())
+        // Sockets can be linked against but not made: no grant names them.
+        .allow_tcp(false)
+        .allow_udp(false)
+        // No fuel counts what is asked of the host: it is made byte by byte, in the host's memory.
+        .max_random_size(MAX_CALL_BYTES as u64);
+    granted.give_variables(&mut wasi);
+    wasi
+}
+
 impl Guest {
     pub(super) fn info(&self) -> &TaskInfo {
         &self.info
@@ -121,7 +141,8 @@ impl Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(context(&self.terms.granted, &self.log).build()));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Program {
 /// counted here all the same.
 pub(super) struct Terms {
     manifest: Manifest,
-    granted: Granted,
+    pub(super) granted: Granted,
     /// Executions that may be begun; other versions of the component may take some of them.
     places: Arc<Slots>,
     brevity: Arc<Brevity>,
@@ -103,8 +103,8 @@ impl Program {
         &self.terms.manifest
     }
 
-    pub(super) fn granted(&self) -> &Granted {
-        &self.terms.granted
+    pub(super) fn terms(&self) -> &Arc<Terms> {
+        &self.terms
     }
 
     pub(super) fn brevity(&self) -> &Arc<Brevity> {
