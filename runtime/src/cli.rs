@@ -118,7 +118,10 @@ pub fn main() -> ExitCode {
     if let Command::CompileComponent(args) = &cli.command {
         return compile_component::execute(args).unwrap_or_else(|error| output::fail(&error, 1));
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("warren").build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // Connections and timers are looked at after this many polls: one that begins tasks may take a millisecond.
+    runtime.enable_all().event_interval(8).thread_name("warren");
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&anyhow::Error::new(error).context("no threads could be started"), 1),
     };

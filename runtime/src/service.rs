@@ -1,7 +1,7 @@
 //! The pipeline that joins the four parts, and stops them in order.
 //!
-//! A newcomer follows a task through `process_task` from top to bottom and has read the whole story: decode,
-//! admit, find, execute, decide, record, settle. The parts do not know each other; they meet here, over plain types.
+//! A newcomer follows a task from `look_and_process`, which decodes and looks up those that came together, through `process_task` from top
+//! to bottom and has read the whole story: admit, find, execute, decide, record, settle. The parts do not know each other; they meet here, over plain types.
 //! Invariant 1 is the order of the last two steps: a message leaves its queue only after its outcome is committed.
 
 mod admission;
@@ -25,6 +25,7 @@ mod shares;
 mod stop;
 mod submit;
 mod tidy;
+mod together;
 mod waiting;
 mod wishes;
 
@@ -38,10 +39,12 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    admission::Admission,
+    admission::{Admission, Ahead, Arrival},
     attempt::{Attempted, Made},
     in_flight::InFlight,
-    load::Load,
+    load::{Held, Load},
+    recording::Concluded,
+    together::Arrived,
     wishes::Granted,
 };
 pub use self::{
@@ -51,7 +54,7 @@ pub use self::{
     submit::{NewEvent, Submission, SubmitError},
 };
 use crate::{
-    broker::{self, Broker, Deliveries, Delivery, Queue, Settlement},
+    broker::{self, Broker, Delivery, Queue, Settlement},
     components::Components,
     config::Config,
     lifecycle::{self, Database, Heartbeat, Lookups, Recorder},
@@ -59,12 +62,13 @@ use crate::{
     sandbox::{Program, Sandbox},
 };
 
-/// What the future of one task's delivery may take, in bytes. There are as many as the prefetch allows, each is allocated, and
-/// it is as large as the largest of its branches: what is rare has a box of its own.
-const LARGEST_WAY: usize = 16 << 10;
-
-/// So many deliveries are taken at once, as far as they are there. A thread of tokio's has room for 256 tasks in order.
-const AT_ONCE: usize = 64;
+/// What the way of a task comes to.
+enum End {
+    /// This becomes of its message; `None` if nothing is to be said of that.
+    Settle(Option<Settlement>),
+    /// That is to be recorded first.
+    Record(Concluded),
+}
 
 /// The parts, built.
 pub struct Parts {
@@ -98,7 +102,7 @@ pub struct Service {
     load: Arc<Load>,
     /// Held while a redelivery looks for the row that it takes over.
     taking_over: tokio::sync::Mutex<()>,
-    /// One task for each unsettled delivery of a task, for events that came together, and for each consumer.
+    /// What is under way with unsettled deliveries: of tasks and events that came together, and of each task that waits. And each consumer.
     deliveries: TaskTracker,
     /// What goes on beside the deliveries, until a stop.
     background: TaskTracker,
@@ -171,83 +175,66 @@ impl Service {
         [("broker", broker), ("components", components), ("database", database), ("service", service.to_owned())]
     }
 
-    /// Begins what is delivered; the prefetch bounds how much that is.
-    async fn consume(self: Arc<Self>, mut deliveries: Deliveries, begin: fn(&Arc<Self>, Vec<Delivery>)) {
-        loop {
-            let came = deliveries.recv_many(AT_ONCE).await;
-            if came.is_empty() {
-                return;
-            }
-            begin(&self, came);
-        }
-    }
-
-    /// Gives each task a task of tokio's.
-    fn begin_tasks(self: &Arc<Self>, came: Vec<Delivery>) {
-        for delivery in came {
-            let way = self.clone().process_task(delivery);
-            debug_assert!(
-                size_of_val(&way) <= LARGEST_WAY,
-                "a task's way takes {} bytes: box what is rare",
-                size_of_val(&way)
-            );
-            // In a box, since tokio would copy it from place to place, and once more when it is over.
-            self.deliveries.spawn(Box::pin(way));
-        }
-    }
-
-    /// Gives all events one together.
-    fn begin_events(self: &Arc<Self>, came: Vec<Delivery>) {
-        self.deliveries.spawn(self.clone().process_events(came));
-    }
-
     /// The way of a task.
-    async fn process_task(self: Arc<Self>, delivery: Delivery) {
-        let class = delivery.queue.class().unwrap_or_default();
-        let held = self.load.hold(class, &delivery.body);
-        let decoded = TaskRequest::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body());
-        let settlement = match decoded {
+    async fn process_task(self: &Arc<Self>, arrived: Arrived) {
+        let Arrived { delivery, held, arrival, decoded, ahead } = arrived;
+        let end = match decoded {
             Err(malformed) => {
-                Box::pin(self.in_time(self.refuse_task(&delivery, &malformed), &delivery)).await.flatten()
+                let refused = Box::pin(self.in_time(self.refuse_task(&delivery, &malformed), &delivery)).await;
+                End::Settle(refused.flatten())
             }
-            Ok(request) => self.run_task(request, &delivery).await,
+            Ok(request) => self.run_task(request, arrival, ahead, &delivery).await,
         };
-        if settlement.as_ref().is_some_and(|settlement| *settlement != Settlement::Release) {
-            held.ended();
+        match end {
+            End::Settle(settlement) => self.settle_held(delivery, settlement, &held),
+            End::Record(concluded) => self.settle_once_recorded(concluded, delivery, held).await,
         }
-        self.settle(delivery, settlement);
     }
 
-    /// From a request to what becomes of its message; `None` if nothing is to be said of that.
-    async fn run_task(&self, mut request: TaskRequest, delivery: &Delivery) -> Option<Settlement> {
-        let arrival = self.arrival();
+    /// From a request to what becomes of its message.
+    async fn run_task(
+        &self,
+        mut request: TaskRequest,
+        arrival: Arrival,
+        mut ahead: Option<Ahead>,
+        delivery: &Delivery,
+    ) -> End {
         request = match self.grant_wishes(request, delivery).await {
             Granted::GoOn(request) => request,
-            Granted::Settle(settlement) => return Some(settlement),
-            Granted::Drop => return None,
+            Granted::Settle(settlement) => return End::Settle(Some(settlement)),
+            Granted::Drop => return End::Settle(None),
         };
         loop {
-            let task = match self.admit(request, arrival, delivery).await {
+            let mut task = match self.admit(request, arrival, ahead.take(), delivery).await {
                 Admission::Execute(task) => task,
-                Admission::Settle(settlement) => return Some(settlement),
-                Admission::Drop => return None,
+                Admission::Settle(settlement) => return End::Settle(Some(settlement)),
+                Admission::Drop => return End::Settle(None),
             };
-            match self.attempt(&task, delivery).await {
+            match self.attempt(&mut task, delivery).await {
                 // Without an id nothing keeps the copy that comes next from being executed: the row, if there is one, is for it.
                 Attempted::Made(made) if task.request.message_id.is_none() && delivery.is_void() => {
-                    if task.taken_over || self.may_be_announced(&made.row) {
-                        Box::pin(self.conclude(&task, Made { outcome: Outcome::Interrupted, ..made })).await;
+                    if task.taken_over || self.may_be_announced(&task.row) {
+                        let interrupted = Made { outcome: Outcome::Interrupted, ..made };
+                        let Concluded { task, settlement } = self.conclude(task, interrupted);
+                        Box::pin(self.commit(&task.request, task.row.clone(), settlement)).await;
                     }
-                    return None;
+                    return End::Settle(None);
                 }
-                Attempted::Made(made) => return self.conclude(&task, made).await,
+                Attempted::Made(made) => return End::Record(self.conclude(task, made)),
                 Attempted::Dropped => {
                     self.let_go(&task);
-                    return None;
+                    return End::Settle(None);
                 }
                 Attempted::Overtaken => request = task.request,
             }
         }
+    }
+
+    fn settle_held(&self, delivery: Delivery, settlement: Option<Settlement>, held: &Held) {
+        if settlement.as_ref().is_some_and(|settlement| *settlement != Settlement::Release) {
+            held.ended();
+        }
+        self.settle(delivery, settlement);
     }
 
     /// The last step. Without a settlement nothing is known to be committed: the message goes back, and comes again.

@@ -126,6 +126,35 @@ async fn what_was_published_before_the_start_is_done_after_it() {
     assert!(tasks.iter().all(|task| task.status == TaskStatus::Completed));
 }
 
+/// Those that come together begin as one.
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_last_hold_up_none_that_came_with_them() {
+    let stack = Stack::new().await;
+    stack.add_component("lasting", &talker(1));
+    {
+        let mut first = stack.start(&[]);
+        first.signal("TERM");
+        assert!(first.wait().success(), "{}", first.log());
+    }
+    let publisher = stack.publisher().await;
+    for n in 0..120 {
+        let id = format!("m-{n}");
+        // With ids and without.
+        let id = (n % 3 > 0).then_some(id.as_str());
+        match n % 12 {
+            0 | 7 => publisher.task("lasting", &json!(25_000), id).await,
+            _ => publisher.task("echo", &json!({ "n": n }), id).await,
+        }
+    }
+    let _warren = stack.start(&[]);
+    let brief = stack.ended("echo", 100).await;
+    assert!(brief.iter().all(|task| task.status == TaskStatus::Completed));
+    let lasting = TaskFilter { task_name: Some("lasting".into()), ..TaskFilter::default() };
+    let lasting = stack.database.list_tasks(&lasting, 100, None).await.unwrap();
+    let ended = lasting.iter().filter(|task| task.status.is_final()).count();
+    assert_eq!(ended, 0, "all were waited for");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_component_refuses_is_failed_and_not_tried_again() {
     let stack = Stack::new().await;

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{Database, FIRST_PAUSE, QueryError, TaskStatus, verdict::reason};
 
-/// The most ids of a question, and the most that wait for one.
+/// So many ids, and those of one caller more, are the most of a question; and the most callers that wait for one.
 const QUESTION_IDS: usize = 1_000;
 
 /// A question of so many ids is a sign that more are on their way.
@@ -73,8 +73,8 @@ pub struct Lookups {
 
 #[derive(Debug)]
 struct Question {
-    id: Uuid,
-    answer: oneshot::Sender<Result<Option<KnownTask>, QueryError>>,
+    ids: Vec<Uuid>,
+    answer: oneshot::Sender<Result<HashMap<Uuid, KnownTask>, QueryError>>,
 }
 
 impl Lookups {
@@ -90,28 +90,40 @@ impl Lookups {
     /// # Errors
     /// [`QueryError::Unavailable`] after a few tries: leave the message in its queue and ask again.
     pub async fn state(&self, id: Uuid) -> Result<Option<KnownTask>, QueryError> {
+        Ok(self.states(vec![id]).await?.remove(&id))
+    }
+
+    /// The same for some tasks at once: of each that has a row.
+    ///
+    /// # Errors
+    /// As [`Self::state`].
+    pub async fn states(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, KnownTask>, QueryError> {
         let (answer, answered) = oneshot::channel();
         let ended = || QueryError::Unavailable(DbErr::Custom("the lookups have ended".to_owned()));
-        self.questions.send(Question { id, answer }).await.map_err(|_| ended())?;
+        self.questions.send(Question { ids, answer }).await.map_err(|_| ended())?;
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
 async fn answer_all(db: Database, mut asked: mpsc::Receiver<Question>) {
-    let mut questions = Vec::with_capacity(QUESTION_IDS);
-    while asked.recv_many(&mut questions, QUESTION_IDS).await > 0 {
-        let ids: Vec<Uuid> = questions.iter().map(|question| question.id).collect();
+    while let Some(first) = asked.recv().await {
+        let (mut ids, mut questions) = (first.ids.clone(), vec![first]);
+        while ids.len() < QUESTION_IDS
+            && let Ok(next) = asked.try_recv()
+        {
+            ids.extend(&next.ids);
+            questions.push(next);
+        }
         let states = ask(&db, &ids).await;
-        for (n, question) in questions.drain(..).enumerate() {
+        for (n, Question { ids, answer }) in questions.into_iter().enumerate() {
             if n > 0 && n % ANSWERED_AT_ONCE == 0 {
                 yield_now().await;
             }
-            let answer = match &states {
-                Ok(states) => Ok(states.get(&question.id).cloned()),
-                Err(error) => Err(error.clone()),
+            let known = |states: &HashMap<Uuid, KnownTask>| {
+                ids.iter().filter_map(|id| Some((*id, states.get(id)?.clone()))).collect()
             };
             // Who gave up waiting needs no answer.
-            let _ = question.answer.send(answer);
+            let _ = answer.send(states.as_ref().map(known).map_err(Clone::clone));
         }
         if ids.len() >= MANY_IDS {
             sleep(GATHER).await;

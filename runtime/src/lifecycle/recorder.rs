@@ -13,7 +13,8 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Answers, Database, EventRow, Health, Outcomes, Subscription, TaskRow, health::HealthBoard, row::Row, writer::Shared,
+    Answers, Database, EventRow, Health, Outcomes, Subscription, TaskRow, health::HealthBoard, row::Row, waiter::Then,
+    writer::Shared,
 };
 
 /// Why a row was not recorded. Of an outage the caller hears nothing: the recorder waits until it is over.
@@ -79,6 +80,16 @@ impl Recorder {
     /// See [`RecordError`].
     pub async fn record(&self, task: impl Into<Arc<TaskRow>>) -> Result<(), RecordError> {
         self.tasks.shared.record(task.into()).await
+    }
+
+    /// The same for one who does not wait: `then` is called once, with the answer. As a rule by the writer, which writes nothing until it
+    /// returns: it has to be brief. Returns when there is room for the row.
+    pub async fn record_then(
+        &self,
+        task: Arc<TaskRow>,
+        then: impl FnOnce(Result<(), RecordError>) + Send + Sync + 'static,
+    ) {
+        self.tasks.shared.record_then(task, Then::new(then)).await;
     }
 
     /// Records an event; as [`Self::record`]. An event whose id is stored already is left as it is.

@@ -79,6 +79,14 @@ impl TaskRow {
         }
     }
 
+    /// An attempt begins, of which nothing else is known yet.
+    pub fn begin(&mut self, attempt: AttemptRow) {
+        self.component_digest.clone_from(&attempt.component_digest);
+        self.runtime_id = Some(attempt.runtime_id.clone());
+        self.started_at = Some(attempt.started_at);
+        self.attempts = vec![attempt];
+    }
+
     /// The task has come to its end without a result.
     pub fn fail(&mut self, error: impl Into<Arc<str>>, at: DateTime<Utc>) {
         self.status = TaskStatus::Failed;

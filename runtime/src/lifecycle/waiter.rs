@@ -1,4 +1,10 @@
-//! Who waits for the answer to a row: for one alone, or for one of those that were recorded together.
+//! Who waits for the answer to a row: for one alone, or for one of those that were recorded together; or what is done then, where
+//! nobody waits.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,14 +16,20 @@ type Answer = Result<(), RecordError>;
 /// The most answers that are given at once.
 const AT_ONCE: usize = 64;
 
-/// Takes the answer for one row. Dropped without one: the writer panicked or was cut off, and the row is not known to be committed.
+/// Takes the answer for one row. Dropped without one: the writer panicked or was cut off, and the row is not known to be committed. Who waits
+/// sees that; who does not is told.
 #[derive(Debug)]
 pub(super) enum Waiter {
     /// For a row alone.
     Alone(oneshot::Sender<Answer>),
     /// For that of this place, of those that were recorded together.
     OneOf(usize, mpsc::UnboundedSender<(usize, Answer)>),
+    /// Nobody waits for it: this is done with it.
+    Then(Then),
 }
+
+/// What is done with an answer, once: if none ever comes, with [`RecordError::Stopped`].
+pub(super) struct Then(Option<Box<dyn FnOnce(Answer) + Send + Sync>>);
 
 impl Waiter {
     pub(super) fn answer(self, answer: Answer) {
@@ -25,7 +37,33 @@ impl Waiter {
         match self {
             Self::Alone(waiter) => drop(waiter.send(answer)),
             Self::OneOf(place, waiter) => drop(waiter.send((place, answer))),
+            Self::Then(mut then) => then.answer(answer),
         }
+    }
+}
+
+impl Then {
+    pub(super) fn new(then: impl FnOnce(Answer) + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(then)))
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Some(then) = self.0.take() {
+            // A panic, which was reported, is no reason to write nothing any more.
+            let _ended = catch_unwind(AssertUnwindSafe(|| then(answer)));
+        }
+    }
+}
+
+impl Drop for Then {
+    fn drop(&mut self) {
+        self.answer(Err(RecordError::Stopped));
+    }
+}
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Then")
     }
 }
 

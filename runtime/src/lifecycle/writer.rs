@@ -15,7 +15,7 @@ use super::{
     health::HealthBoard,
     held::{Entry, Held},
     row::Row,
-    waiter::{Answers, Waiter},
+    waiter::{Answers, Then, Waiter},
 };
 
 /// The most rows of a statement. More bring nothing (measured: 100 rows reach two thirds of the rate of 1,000), but make
@@ -67,6 +67,11 @@ impl<R: Row> Shared<R> {
         self.take_in([(row, Waiter::Alone(waiter))]).await;
         // Dropped unanswered: the loop panicked or was cut off.
         answer.await.unwrap_or(Err(RecordError::Stopped))
+    }
+
+    /// Waits for room; the rest is `then`'s.
+    pub(super) async fn record_then(&self, row: R, then: Then) {
+        self.take_in([(row, Waiter::Then(then))]).await;
     }
 
     /// Waits for room for all rows, of which there may be [`HELD_ROWS`]; gives where their answers come.

@@ -19,8 +19,8 @@ use bytesize::ByteSize;
 use super::engine::SHORTEST_TURN;
 use crate::manifest::Manifest;
 
-/// Processor time of an execution that is brief. tokio looks at connections and timers after 61 polls at the latest: so brief ones
-/// have them wait for some 6 ms. A single one may take longer by no fault of its own, where the machine is shared: on one
+/// Processor time of an execution that is brief. Connections and timers wait for some of them: the service lets tasks begin for about a
+/// millisecond at a time, eight times at the latest. A single one may take longer by no fault of its own, where the machine is shared: on one
 /// that was, one in a hundred did.
 const BRIEF: Duration = Duration::from_micros(100);
 

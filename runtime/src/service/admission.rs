@@ -4,7 +4,7 @@
 //! without an id is a task of its own, unless it was delivered before or comes back for a retry: then it takes over the
 //! unfinished row of the same content.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use event_driven::message::TaskRequest;
@@ -28,8 +28,8 @@ use crate::{
 pub(super) struct Task {
     /// What was asked for.
     pub(super) request: TaskRequest,
-    /// Its row as it is before the attempt.
-    pub(super) row: TaskRow,
+    /// Its row: as it is before the attempt, then with what is known of that. Shared only with who records it.
+    pub(super) row: Arc<TaskRow>,
     /// Whether nothing is different if it is given back and delivered once more, as long as it was not begun. One of a
     /// failed task, which was published again, would be taken for a copy.
     pub(super) may_go_back: bool,
@@ -79,12 +79,22 @@ pub(super) struct Known {
     pub(super) asked: Instant,
 }
 
-/// When a message came, and how long it may wait.
+/// A task that was claimed, and where it stood then: asked before its message went its way.
+pub(super) struct Ahead {
+    pub(super) claim: Claim,
+    /// If it has a row.
+    pub(super) state: Option<KnownTask>,
+    pub(super) asked: Instant,
+}
+
+/// How a message came, and how long it may wait.
 #[derive(Clone, Copy)]
 pub(super) struct Arrival {
-    /// By the database's clock.
+    /// When, by the database's clock.
     at: DateTime<Utc>,
     until: Instant,
+    /// Whether another delivery of its task was under way then.
+    pub(super) behind_another: bool,
 }
 
 /// The pause between two looks at a task that another runtime works on.
@@ -96,12 +106,22 @@ const STALE: Duration = Duration::from_millis(100);
 impl Service {
     /// How a message comes that was delivered just now.
     pub(super) fn arrival(&self) -> Arrival {
-        Arrival { at: self.parts.database.clock().now(), until: Instant::now() + self.parts.config.longest_wait() }
+        Arrival {
+            at: self.parts.database.clock().now(),
+            until: Instant::now() + self.parts.config.longest_wait(),
+            behind_another: false,
+        }
     }
 
-    pub(super) async fn admit(&self, request: TaskRequest, arrival: Arrival, delivery: &Delivery) -> Admission {
-        let Arrival { at, until } = arrival;
-        let Some(identity) = self.in_time(self.identify(&request, delivery, until), delivery).await else {
+    pub(super) async fn admit(
+        &self,
+        request: TaskRequest,
+        arrival: Arrival,
+        ahead: Option<Ahead>,
+        delivery: &Delivery,
+    ) -> Admission {
+        let Arrival { at, until, behind_another } = arrival;
+        let Some(identity) = self.in_time(self.identify(&request, ahead, delivery, until), delivery).await else {
             return Admission::Drop;
         };
         let known = match identity {
@@ -112,7 +132,7 @@ impl Service {
             attempt: request.attempt,
             redelivered: delivery.redelivered,
             at,
-            waited: known.waited || known.claim.waited(),
+            waited: behind_another || known.waited || known.claim.waited(),
         };
         let id = known.claim.id();
         let course = match &known.state {
@@ -155,9 +175,12 @@ impl Service {
     pub(super) async fn still_stands(&self, task: &Task) -> bool {
         let (id, coming) = (task.row.id, task.coming);
         let mut asked = task.asked;
-        let mut again = coming.redelivered;
-        while task.request.message_id.is_some() && (again || asked.elapsed() >= STALE) {
-            (again, asked) = (false, Instant::now());
+        // Twice at most: where an answer takes so long, the next one is as old.
+        for again in [coming.redelivered, false] {
+            if task.request.message_id.is_none() || !(again || asked.elapsed() >= STALE) {
+                break;
+            }
+            asked = Instant::now();
             let state = Box::pin(self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id)))).await;
             let stands = state.flatten().is_none_or(|state| {
                 course(&state, coming, self.is_elsewhere(&state)) == Course::Execute(task.request.attempt)
@@ -172,7 +195,7 @@ impl Service {
     /// What is not begun after all, and has a row that only this message was to have, is there for the next one.
     pub(super) fn let_go(&self, task: &Task) {
         if task.taken_over {
-            self.parts.recorder.announce(task.row.clone());
+            self.parts.recorder.announce(TaskRow::clone(&task.row));
         }
     }
 
@@ -182,6 +205,7 @@ impl Service {
         let mut row = rows::accepted(claim.id(), &request, self.parts.database.clock().now());
         row.presumed_new = status.is_none() && !taken_over;
         let (may_go_back, was_running) = (status != Some(TaskStatus::Failed), status == Some(TaskStatus::Running));
+        let row = Arc::new(row);
         Task { request, row, may_go_back, taken_over, was_running, coming, asked, until, _claim: claim }
     }
 
@@ -193,7 +217,7 @@ impl Service {
         if task.was_running {
             // What a runtime that is gone has left there is so no more.
             tracing::info!(task.id = %task.row.id, "the task was cut off with its runtime; it is attempted again");
-            self.parts.recorder.announce(task.row.clone());
+            self.parts.recorder.announce(TaskRow::clone(&task.row));
         }
         Admission::Execute(Box::new(task))
     }
@@ -235,22 +259,26 @@ impl Service {
     }
 
     /// Which task this is, and where it stands if it is known. Waits while another runtime is at it.
-    async fn identify(&self, request: &TaskRequest, delivery: &Delivery, until: Instant) -> Identity {
+    async fn identify(
+        &self,
+        request: &TaskRequest,
+        ahead: Option<Ahead>,
+        delivery: &Delivery,
+        until: Instant,
+    ) -> Identity {
         let Some(message_id) = &request.message_id else {
             return self.identify_by_content(request, delivery, until).await;
         };
-        let id = rows::id_of_message(&request.producer_app, message_id);
-        let claim = match self.in_flight.try_claim(id) {
-            Some(claim) => claim,
-            None => {
-                let _parked = self.load.park();
-                self.in_flight.claim(id).await
-            }
+        let (claim, mut known) = match ahead {
+            Some(Ahead { claim, state, asked }) => (claim, Some((asked, state))),
+            None => (self.claim(rows::id_of_message(&request.producer_app, message_id)).await, None),
         };
-        let mut parked = None;
+        let (id, mut parked) = (claim.id(), None);
         loop {
-            let asked = Instant::now();
-            let state = patiently(|| self.parts.lookups.state(id)).await;
+            let (asked, state) = match known.take() {
+                Some(known) => known,
+                None => (Instant::now(), patiently(|| self.parts.lookups.state(id)).await),
+            };
             let elsewhere = state.as_ref().is_some_and(|state| self.is_elsewhere(state));
             if !elsewhere || delivery.is_void() || Instant::now() >= until {
                 return Identity::Task(Known { claim, state, taken_over: false, waited: parked.is_some(), asked });
@@ -259,6 +287,14 @@ impl Service {
             // Another process writes the row: there is no event to wait for.
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    async fn claim(&self, id: Uuid) -> Claim {
+        if let Some(claim) = self.in_flight.try_claim(id) {
+            return claim;
+        }
+        let _parked = self.load.park();
+        self.in_flight.claim(id).await
     }
 
     /// Whether a runtime that is not known to be gone works on the task.

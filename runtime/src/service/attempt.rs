@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use event_driven::{names::Priority, topology::DELIVERY_LIMIT};
+use event_driven::{message::TaskRequest, names::Priority, topology::DELIVERY_LIMIT};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Service, admission::Task};
 use crate::{
@@ -23,10 +24,6 @@ const ANNOUNCE_AFTER: Duration = Duration::from_millis(20);
 const LOOK_AT_LOG: Duration = Duration::from_secs(1);
 
 /// What became of an attempt.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every attempt is made: a box would be an allocation for each task"
-)]
 pub(super) enum Attempted {
     /// It was made.
     Made(Made),
@@ -37,10 +34,8 @@ pub(super) enum Attempted {
     Dropped,
 }
 
-/// An attempt that was made.
+/// An attempt that was made; the task's row has what is known of it.
 pub(super) struct Made {
-    /// The task's row, with what is known of the attempt.
-    pub(super) row: TaskRow,
     /// How it ended.
     pub(super) outcome: Outcome,
     /// The retries that the task's component may have.
@@ -48,28 +43,24 @@ pub(super) struct Made {
 }
 
 impl Service {
-    /// Executes the task.
-    pub(super) async fn attempt(&self, task: &Task, delivery: &Delivery) -> Attempted {
-        let mut row = task.row.clone();
-        let now = self.parts.database.clock().now();
-        row.runtime_id = Some(self.runtime_id.clone());
-        row.started_at = Some(now);
+    /// Executes the task. Its row stays as it is unless the attempt is made.
+    pub(super) async fn attempt(&self, task: &mut Task, delivery: &Delivery) -> Attempted {
         let retries = self.parts.config.retry.retries;
-        let mut attempt = AttemptRow::begun(row.attempt, self.runtime_id.clone(), now);
+        let now = self.parts.database.clock().now();
+        let mut attempt = AttemptRow::begun(task.row.attempt, self.runtime_id.clone(), now);
         if let Some(failure) = poison(delivery) {
-            row.attempts = vec![attempt];
-            return Attempted::Made(Made { row, outcome: Outcome::GivenUp(failure), retries });
+            Arc::make_mut(&mut task.row).begin(attempt);
+            return Attempted::Made(Made { outcome: Outcome::GivenUp(failure), retries });
         }
         let Some(found) = self.find(task).await else { return Attempted::Dropped };
         let component = match self.component(task, found) {
             Ok(component) => component,
             Err(failure) => {
-                row.attempts = vec![attempt];
-                return Attempted::Made(Made { row, outcome: Outcome::Failed(failure), retries });
+                Arc::make_mut(&mut task.row).begin(attempt);
+                return Attempted::Made(Made { outcome: Outcome::Failed(failure), retries });
             }
         };
-        row.component_digest = Some(component.digest.shared());
-        attempt.component_digest.clone_from(&row.component_digest);
+        attempt.component_digest = Some(component.digest.shared());
         let may_go_back = task.may_go_back && delivery.may_go_back();
         let Some(slot) = self.slot(&component.program, task.request.priority, may_go_back, task.until).await else {
             return Attempted::Dropped;
@@ -81,14 +72,14 @@ impl Service {
         if delivery.is_void() {
             return Attempted::Dropped;
         }
-        tracing::debug!(task.id = %row.id, "executing");
+        tracing::debug!(task.id = %task.row.id, "executing");
         attempt.started_at = self.parts.database.clock().now();
-        row.started_at = Some(attempt.started_at);
-        row.attempts = vec![attempt];
-        let mut running = self.parts.sandbox.execute(slot, component.program.clone(), self.call(task));
-        let (Execution { outcome, receipt }, announced) = self.announced(&row, &mut running).await;
+        let row = Arc::make_mut(&mut task.row);
+        row.begin(attempt);
+        let mut running = self.parts.sandbox.execute(slot, component.program.clone(), call(row.id, &task.request));
+        let (Execution { outcome, receipt }, announced) = self.announced(row, &mut running).await;
         row.presumed_new &= !announced;
-        log_lines(task, &receipt.log);
+        log_lines(row.id, &task.request, &receipt.log);
         let outcome = self.still_cancelled(row.id, outcome).await;
         if let Some(attempt) = row.attempts.last_mut() {
             attempt.announced = announced;
@@ -98,7 +89,7 @@ impl Service {
                 _ => attempt.receipt = Some(receipt),
             }
         }
-        Attempted::Made(Made { row, outcome, retries: component.program.manifest().retries })
+        Attempted::Made(Made { outcome, retries: component.program.manifest().retries })
     }
 
     /// Finds the component. Where it has to be compiled that may take long: it must not hold up a stop, nor keep the tasks of
@@ -169,19 +160,18 @@ impl Service {
             has_row |= self.parts.recorder.announce(running_row(row, log, !has_row));
         }
     }
+}
 
-    fn call(&self, task: &Task) -> Call {
-        let request = &task.request;
-        Call {
-            info: TaskInfo {
-                task_id: task.row.id,
-                task_name: request.task_name.shared(),
-                attempt: request.attempt.number(),
-                correlation_id: request.correlation_id.shared(),
-                producer_app: request.producer_app.shared(),
-            },
-            payload: request.payload.shared(),
-        }
+fn call(id: Uuid, request: &TaskRequest) -> Call {
+    Call {
+        info: TaskInfo {
+            task_id: id,
+            task_name: request.task_name.shared(),
+            attempt: request.attempt.number(),
+            correlation_id: request.correlation_id.shared(),
+            producer_app: request.producer_app.shared(),
+        },
+        payload: request.payload.shared(),
     }
 }
 
@@ -198,8 +188,8 @@ fn running_row(row: &TaskRow, log: LogTail, first: bool) -> TaskRow {
 
 /// What the guest wrote, in this runtime's log: as much of it as is kept. A target of its own, so that
 /// `info,warren::guest=debug` shows that and nothing else.
-fn log_lines(task: &Task, text: &str) {
-    let (id, name) = (task.row.id, task.request.task_name.as_str());
+fn log_lines(id: Uuid, request: &TaskRequest, text: &str) {
+    let name = request.task_name.as_str();
     for line in text.lines().filter(|line| !line.is_empty()) {
         tracing::debug!(target: "warren::guest", { task.id = %id, task.name = name }, "{line}");
     }

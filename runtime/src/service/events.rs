@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use event_driven::message::EventMessage;
 
-use super::{Service, rows};
+use super::{Service, rows, together::requeue};
 use crate::{
     broker::{Delivery, Settlement},
     lifecycle::{EventRow, RecordError},
@@ -24,7 +24,7 @@ impl Service {
             bytes += delivery.body.len();
             if bytes > BYTES_IN_A_TURN {
                 bytes = 0;
-                tokio::task::yield_now().await;
+                requeue().await;
             }
             match EventMessage::decode(&delivery.routing_key, &delivery.properties, &delivery.body, self.max_body()) {
                 Ok(event) => {

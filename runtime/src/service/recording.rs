@@ -1,4 +1,7 @@
 //! The last two steps of a task's way: its row is committed, then it is known what becomes of its message.
+//!
+//! As a rule nobody waits for the commit: what is left to be done with a delivery takes less memory than its way so far, and is done by
+//! who committed the row.
 
 use std::sync::Arc;
 
@@ -6,8 +9,9 @@ use event_driven::{
     message::{Malformed, TaskRequest},
     names::Attempt,
 };
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{Service, admission::Task, attempt::Made, rows};
+use super::{Service, admission::Task, attempt::Made, load::Held, rows};
 use crate::{
     broker::{Delivery, Settlement},
     lifecycle::{AttemptRow, RecordError, TaskRow},
@@ -15,33 +19,81 @@ use crate::{
     retry::{self, Verdict},
 };
 
+/// What an attempt came to: a task whose row is to be committed, and what becomes of its message then.
+pub(super) struct Concluded {
+    /// With the right to execute it, which is held until then.
+    pub(super) task: Box<Task>,
+    pub(super) settlement: Settlement,
+}
+
+/// A delivery that is settled when its row is committed.
+struct Unsettled {
+    service: Arc<Service>,
+    concluded: Concluded,
+    delivery: Delivery,
+    held: Held,
+    /// A stop waits for it.
+    _token: TaskTrackerToken,
+}
+
+impl Unsettled {
+    fn recorded(self, answer: Result<(), RecordError>) {
+        // The token is dropped last: who waits for it must not find the claim.
+        let Self { _token, service, concluded: Concluded { task, settlement }, delivery, held } = self;
+        if answer.is_ok() && !Service::is_to_be_answered(&task.request, &task.row) {
+            return service.settle_held(delivery, Some(settlement), &held);
+        }
+        let deliveries = service.deliveries.clone();
+        deliveries.spawn(async move {
+            let Task { request, row, .. } = &*task;
+            let settlement = service.after_record(answer, request, row, settlement).await;
+            service.settle_held(delivery, settlement, &held);
+        });
+    }
+}
+
 impl Service {
-    /// Records what the attempt gave, answers who asked for an answer, and tells what becomes of the message. `None` if
-    /// the service stopped before the row was committed.
-    pub(super) async fn conclude(&self, task: &Task, made: Made) -> Option<Settlement> {
-        let (attempt, Made { row, outcome, retries }) = (task.request.attempt, made);
-        let verdict = retry::decide(outcome, attempt.number(), retries);
-        let settlement = settlement(&verdict, attempt);
-        let row = rows::after(row, &verdict, self.parts.database.clock().now());
-        log(&row, &verdict);
-        self.commit(&task.request, row, settlement).await
+    /// Decides what the attempt comes to.
+    pub(super) fn conclude(&self, mut task: Box<Task>, made: Made) -> Concluded {
+        let attempt = task.request.attempt;
+        let verdict = retry::decide(made.outcome, attempt.number(), made.retries);
+        rows::after(Arc::make_mut(&mut task.row), &verdict, self.parts.database.clock().now());
+        log(&task.row, &verdict);
+        Concluded { settlement: settlement(&verdict, attempt), task }
+    }
+
+    /// Hands the row to the recorder, and leaves the delivery to be settled when it is committed. Returns when the recorder has room.
+    pub(super) async fn settle_once_recorded(self: &Arc<Self>, concluded: Concluded, delivery: Delivery, held: Held) {
+        let (row, service, token) = (concluded.task.row.clone(), self.clone(), self.deliveries.token());
+        let unsettled = Unsettled { service, concluded, delivery, held, _token: token };
+        self.parts.recorder.record_then(row, move |answer| unsettled.recorded(answer)).await;
     }
 
     /// Commits the row, answers who asked for an answer if the task is over, and gives the settlement; another one if the
-    /// database refuses the row.
+    /// database refuses the row. `None` if the service stopped before the row was committed.
     pub(super) async fn commit(
         &self,
         request: &TaskRequest,
-        row: TaskRow,
+        row: impl Into<Arc<TaskRow>>,
         settlement: Settlement,
     ) -> Option<Settlement> {
-        let row = Arc::new(row);
-        let settlement = match self.parts.recorder.record(row.clone()).await {
-            Ok(()) => settlement,
-            Err(RecordError::Stopped) => return self.not_recorded(),
-            Err(RecordError::Refused { reason }) => return Box::pin(self.bury_unstorable(row, &reason)).await,
-        };
-        self.answer(request, &row).await.then_some(settlement)
+        let row = row.into();
+        let answer = self.parts.recorder.record(row.clone()).await;
+        self.after_record(answer, request, &row, settlement).await
+    }
+
+    async fn after_record(
+        &self,
+        answer: Result<(), RecordError>,
+        request: &TaskRequest,
+        row: &Arc<TaskRow>,
+        settlement: Settlement,
+    ) -> Option<Settlement> {
+        match answer {
+            Ok(()) => self.answer(request, row).await.then_some(settlement),
+            Err(RecordError::Stopped) => self.not_recorded(),
+            Err(RecordError::Refused { reason }) => Box::pin(self.bury_unstorable(row.clone(), &reason)).await,
+        }
     }
 
     /// A message that breaks the contract: its row says what is wrong, and it is dead-lettered at once.

@@ -17,6 +17,11 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Service {
+    /// Whether somebody asked how the task ended, and it has.
+    pub(super) fn is_to_be_answered(request: &TaskRequest, row: &TaskRow) -> bool {
+        request.reply_to.is_some() && row.status.is_final()
+    }
+
     /// Answers if the task is over and someone asked. False if the stop came before the broker took the answer: then the
     /// message has to stay in its queue.
     pub(super) async fn answer(&self, request: &TaskRequest, row: &TaskRow) -> bool {

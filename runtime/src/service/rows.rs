@@ -86,8 +86,8 @@ pub(super) fn malformed(
     row
 }
 
-/// The row after an attempt, and the attempt's own, by what was decided.
-pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> TaskRow {
+/// Changes the row, and the attempt's own, to what they are after it, by what was decided.
+pub(super) fn after(row: &mut TaskRow, verdict: &Verdict, now: DateTime<Utc>) {
     // None if it was given back before it had begun.
     if let Some(attempt) = row.attempts.last_mut() {
         let (outcome, failure) = match verdict {
@@ -118,7 +118,6 @@ pub(super) fn after(mut row: TaskRow, verdict: &Verdict, now: DateTime<Utc>) -> 
         }
         Verdict::Cancel => row.cancel(&Failure::cancelled(), now),
     }
-    row
 }
 
 /// The row of an event that was delivered, perhaps not for the first time.

@@ -29,6 +29,17 @@ pub(super) enum Granted {
     Drop,
 }
 
+/// Whether there is something to be granted first, so that nothing need be known of the task yet.
+pub(super) fn has_wishes(request: &TaskRequest, delivery: &Delivery) -> bool {
+    let wishes = request.unique_for.is_some() || request.start != Start::AtOnce || is_elsewhere(request, delivery);
+    request.attempt == Attempt::FIRST && wishes
+}
+
+/// Whether it came by another queue than that of its class.
+fn is_elsewhere(request: &TaskRequest, delivery: &Delivery) -> bool {
+    delivery.queue == Queue::Tasks && request.priority != Priority::Normal
+}
+
 impl Service {
     pub(super) async fn grant_wishes(&self, mut request: TaskRequest, delivery: &Delivery) -> Granted {
         match delivery.queue {
@@ -56,8 +67,7 @@ impl Service {
         // What was given an id goes on with it in its message: a retry has to be known by it. One without an id that was
         // delivered before may have a row already, which a copy could not take over.
         let was_given_id = !had_id && request.message_id.is_some();
-        let is_elsewhere = delivery.queue == Queue::Tasks && request.priority != Priority::Normal;
-        match was_given_id || (is_elsewhere && (had_id || !delivery.redelivered)) {
+        match was_given_id || (is_elsewhere(&request, delivery) && (had_id || !delivery.redelivered)) {
             true => Box::pin(self.move_on(request, delivery)).await,
             false => Granted::GoOn(request),
         }

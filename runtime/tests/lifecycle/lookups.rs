@@ -11,6 +11,7 @@ use crate::{
 crate::on_both_databases!(
     states_of_many_tasks_are_told_by_one_statement,
     a_thousand_callers_get_their_own_answers,
+    who_asks_for_several_is_told_of_those_alone,
     lookups_survive_lost_connections,
 );
 
@@ -67,6 +68,23 @@ async fn a_thousand_callers_get_their_own_answers(test: TestDatabase) {
             to_be_cancelled: false,
         });
         assert_eq!(state, expected, "{n}");
+    }
+}
+
+async fn who_asks_for_several_is_told_of_those_alone(test: TestDatabase) {
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    for n in 0..10 {
+        recorder.record(completed(n, 0, 1)).await.unwrap();
+    }
+    let lookups = Lookups::start(&db);
+    // As one question, or several.
+    let (some, others) =
+        tokio::join!(lookups.states([3, 20, 7].map(id).into()), lookups.states([7, 21, 0].map(id).into()));
+    for (states, expected) in [(some.unwrap(), [3, 7]), (others.unwrap(), [0, 7])] {
+        let mut ids: Vec<_> = states.into_keys().collect();
+        ids.sort_unstable();
+        assert_eq!(ids, expected.map(id));
     }
 }
 

@@ -33,6 +33,30 @@ fn reason(answer: Result<(), RecordError>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_wait_is_told_when_the_row_is_committed_or_refused() {
+    let test = TestDatabase::postgres().await;
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let (told, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    for (n, row) in
+        [completed(0, 0, 1), with_result(1, &endless_number()), with_result(2, r#""\u0000""#)].into_iter().enumerate()
+    {
+        let told = told.clone();
+        recorder.record_then(row.into(), move |answer| drop(told.send((n, answer)))).await;
+    }
+    drop(told);
+    let mut refused = Vec::new();
+    while let Some((n, answer)) = timeout(PATIENCE, answers.recv()).await.unwrap() {
+        match answer {
+            Ok(()) => assert_eq!(db.find_task(id(n)).await.unwrap().unwrap().status, TaskStatus::Completed),
+            answer => refused.push((n, reason(answer))),
+        }
+    }
+    refused.sort_unstable();
+    assert_eq!(refused.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1, 2], "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_refused_row_among_five_hundred_holds_back_none_of_them() {
     let test = TestDatabase::postgres().await;
     let db = test.connect().await;

@@ -48,7 +48,9 @@ async fn a_panic_of_the_writer_is_told_to_all_who_wait_and_all_who_come() {
     let shared = Shared::<Bomb>::new(db, Arc::new(HealthBoard::new()), Outcomes::default());
     let task = tokio::spawn(shared.clone().run());
     let record = |n| timeout(Duration::from_secs(60), shared.record(Bomb(Uuid::from_u128(n))));
-    let (being_written, waiting, together) = tokio::join!(
+    let (then, told) = oneshot::channel();
+    let then = Then::new(|answer| drop(then.send(answer)));
+    let (being_written, waiting, together, _taken_in) = tokio::join!(
         record(1),
         async {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -57,13 +59,26 @@ async fn a_panic_of_the_writer_is_told_to_all_who_wait_and_all_who_come() {
         async {
             let mut answers = shared.record_all([4, 5].map(|n| Bomb(Uuid::from_u128(n))).into()).await;
             timeout(Duration::from_secs(60), answers.next()).await
-        }
+        },
+        shared.record_then(Bomb(Uuid::from_u128(6)), then),
     );
     assert_eq!(being_written.unwrap(), Err(RecordError::Stopped));
     assert_eq!(waiting.unwrap(), Err(RecordError::Stopped));
     assert_eq!(together.unwrap(), []);
+    assert_eq!(told.await, Ok(Err(RecordError::Stopped)));
     assert!(task.await.unwrap_err().is_panic());
     assert_eq!(record(3).await.unwrap(), Err(RecordError::Stopped));
     let health = shared.health.subscribe().borrow().clone();
     assert_eq!(health, Health::Unhealthy("the writer of bombs has ended".to_owned()));
+}
+
+#[tokio::test]
+async fn who_does_not_wait_is_told_once_also_where_nothing_is_taken_any_more() {
+    let db = Database::connect(&DatabaseConfig::new("sqlite::memory:")).await.unwrap();
+    let shared = Shared::<Bomb>::new(db, Arc::new(HealthBoard::new()), Outcomes::default());
+    shared.close();
+    let (told, mut answers) = mpsc::unbounded_channel();
+    shared.record_then(Bomb(Uuid::nil()), Then::new(move |answer| told.send(answer).unwrap())).await;
+    assert_eq!(answers.recv().await, Some(Err(RecordError::Stopped)));
+    assert_eq!(answers.recv().await, None);
 }
