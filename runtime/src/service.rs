@@ -1,7 +1,8 @@
 //! The pipeline that joins the four parts, and stops them in order.
 //!
-//! A newcomer follows a task from `look_and_process`, which decodes and looks up those that came together, through `process_task` from top
-//! to bottom and has read the whole story: admit, find, execute, decide, record, settle. The parts do not know each other; they meet here, over plain types.
+//! A newcomer follows a task from `look_and_process`, which decodes and looks up those that came together, through
+//! `process_task` from top to bottom and has read the whole story: admit, find, execute, decide, record, settle. The
+//! parts do not know each other; they meet here, over plain types.
 //! Invariant 1 is the order of the last two steps: a message leaves its queue only after its outcome is committed.
 
 mod admission;

@@ -108,15 +108,17 @@ async fn a_task_whose_reply_queue_is_gone_is_done_all_the_same() {
     assert_eq!(stack.ended("echo", 2).await[0].status, TaskStatus::Completed);
 }
 
+/// A run that declares it, and stops: what is published then waits for the next one.
+fn declare_topology(stack: &Stack) {
+    let mut first = stack.start(&[]);
+    first.signal("TERM");
+    assert!(first.wait().success(), "{}", first.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_published_before_the_start_is_done_after_it() {
     let stack = Stack::new().await;
-    {
-        // The first run declares the topology and stops.
-        let mut first = stack.start(&[]);
-        first.signal("TERM");
-        assert!(first.wait().success(), "{}", first.log());
-    }
+    declare_topology(&stack);
     let publisher = stack.publisher().await;
     for n in 0..500 {
         publisher.task("echo", &json!({ "n": n }), Some(&format!("m-{n}"))).await;
@@ -131,11 +133,7 @@ async fn what_was_published_before_the_start_is_done_after_it() {
 async fn tasks_that_last_hold_up_none_that_came_with_them() {
     let stack = Stack::new().await;
     stack.add_component("lasting", &talker(1));
-    {
-        let mut first = stack.start(&[]);
-        first.signal("TERM");
-        assert!(first.wait().success(), "{}", first.log());
-    }
+    declare_topology(&stack);
     let publisher = stack.publisher().await;
     for n in 0..120 {
         let id = format!("m-{n}");

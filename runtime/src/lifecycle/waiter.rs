@@ -1,12 +1,9 @@
-//! Who waits for the answer to a row: for one alone, or for one of those that were recorded together; or what is done then, where
-//! nobody waits.
+//! What is done with the answer to a row: that of one alone is handed on, that of one of those that were recorded together is kept with
+//! theirs for who waits for them.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::RecordError;
 
@@ -16,16 +13,12 @@ type Answer = Result<(), RecordError>;
 /// The most answers that are given at once.
 const AT_ONCE: usize = 64;
 
-/// Takes the answer for one row. Dropped without one: the writer panicked or was cut off, and the row is not known to be committed. Who waits
-/// sees that; who does not is told.
-#[derive(Debug)]
+/// Takes the answer for one row. Dropped without one: the writer panicked or was cut off, and the row is not known to be committed.
 pub(super) enum Waiter {
     /// For a row alone.
-    Alone(oneshot::Sender<Answer>),
+    Then(Then),
     /// For that of this place, of those that were recorded together.
     OneOf(usize, mpsc::UnboundedSender<(usize, Answer)>),
-    /// Nobody waits for it: this is done with it.
-    Then(Then),
 }
 
 /// What is done with an answer, once: if none ever comes, with [`RecordError::Stopped`].
@@ -33,11 +26,10 @@ pub(super) struct Then(Option<Box<dyn FnOnce(Answer) + Send + Sync>>);
 
 impl Waiter {
     pub(super) fn answer(self, answer: Answer) {
-        // Who gave up waiting needs none.
         match self {
-            Self::Alone(waiter) => drop(waiter.send(answer)),
-            Self::OneOf(place, waiter) => drop(waiter.send((place, answer))),
             Self::Then(mut then) => then.answer(answer),
+            // Who gave up waiting needs none.
+            Self::OneOf(place, waiter) => drop(waiter.send((place, answer))),
         }
     }
 }
@@ -58,12 +50,6 @@ impl Then {
 impl Drop for Then {
     fn drop(&mut self) {
         self.answer(Err(RecordError::Stopped));
-    }
-}
-
-impl fmt::Debug for Then {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Then")
     }
 }
 

@@ -63,9 +63,9 @@ impl<R: Row> Shared<R> {
 
     /// Waits for room, then until the row is committed or known not to be.
     pub(super) async fn record(&self, row: R) -> Result<(), RecordError> {
-        let (waiter, answer) = oneshot::channel();
-        self.take_in([(row, Waiter::Alone(waiter))]).await;
-        // Dropped unanswered: the loop panicked or was cut off.
+        let (told, answer) = oneshot::channel();
+        // Who gave up waiting needs no answer.
+        self.record_then(row, Then::new(|answer| drop(told.send(answer)))).await;
         answer.await.unwrap_or(Err(RecordError::Stopped))
     }
 

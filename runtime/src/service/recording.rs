@@ -11,7 +11,7 @@ use event_driven::{
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{Service, admission::Task, attempt::Made, load::Held, rows};
+use super::{Service, admission::Task, attempt::Made, load::Held, reply::reply_queue, rows};
 use crate::{
     broker::{Delivery, Settlement},
     lifecycle::{AttemptRow, RecordError, TaskRow},
@@ -40,7 +40,7 @@ impl Unsettled {
     fn recorded(self, answer: Result<(), RecordError>) {
         // The token is dropped last: who waits for it must not find the claim.
         let Self { _token, service, concluded: Concluded { task, settlement }, delivery, held } = self;
-        if answer.is_ok() && !Service::is_to_be_answered(&task.request, &task.row) {
+        if answer.is_ok() && reply_queue(&task.request, &task.row).is_none() {
             return service.settle_held(delivery, Some(settlement), &held);
         }
         let deliveries = service.deliveries.clone();

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use event_driven::message::{JsonText, Outcome, TaskRequest};
+use event_driven::message::{JsonText, Outcome, ShortText, TaskRequest};
 
 use super::Service;
 use crate::{
@@ -17,15 +17,10 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Service {
-    /// Whether somebody asked how the task ended, and it has.
-    pub(super) fn is_to_be_answered(request: &TaskRequest, row: &TaskRow) -> bool {
-        request.reply_to.is_some() && row.status.is_final()
-    }
-
     /// Answers if the task is over and someone asked. False if the stop came before the broker took the answer: then the
     /// message has to stay in its queue.
     pub(super) async fn answer(&self, request: &TaskRequest, row: &TaskRow) -> bool {
-        let Some(queue) = request.reply_to.as_ref().filter(|_| row.status.is_final()) else { return true };
+        let Some(queue) = reply_queue(request, row) else { return true };
         let encoded = outcome(row).encode(&request.correlation_id, Some(&row.id.to_string()));
         let publish =
             Publish { target: Target::Reply(queue.to_string()), properties: encoded.properties, body: encoded.body };
@@ -45,6 +40,11 @@ impl Service {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// Where it is to be told how the task ended, if that was asked and it has.
+pub(super) fn reply_queue<'r>(request: &'r TaskRequest, row: &TaskRow) -> Option<&'r ShortText> {
+    request.reply_to.as_ref().filter(|_| row.status.is_final())
 }
 
 fn outcome(row: &TaskRow) -> Outcome {

@@ -89,6 +89,7 @@ impl Service {
         self.deliveries.spawn(self.clone().process_events(came));
     }
 
+    /// No `async fn`: the type of [`Self::process_tasks`], which calls this, would contain itself.
     fn go_on_with_tasks(self: &Arc<Self>, arrived: vec::IntoIter<Arrived>) {
         self.spawn(self.clone().process_tasks(arrived));
     }
@@ -137,7 +138,7 @@ impl Service {
         let request = arrived.decoded.as_ref().ok()?;
         let message_id = request.message_id.as_ref().filter(|_| !has_wishes(request, &arrived.delivery))?;
         let claim = self.in_flight.try_claim(rows::id_of_message(&request.producer_app, message_id));
-        arrived.arrival.behind_another |= claim.is_none();
+        arrived.arrival.behind_another = claim.is_none();
         claim
     }
 
