@@ -269,19 +269,26 @@ async fn rows_that_the_database_refuses_do_not_hold_back_the_others() {
     let stack = Stack::new().await;
     let _warren = stack.start(&[]);
     let publisher = stack.publisher().await;
+    publisher.declare("answers").await;
     // jsonb has no place for the character NUL, and for numbers of 131,072 digits and more, however they are written.
     let refused = [r#"{"text": "\u0000"}"#.to_owned(), "1e200000".to_owned(), format!("[{}]", "9".repeat(200_000))];
     for n in 0..103 {
         let id = format!("m-{n}");
         let payload = if n % 40 == 20 { refused[n / 40].clone() } else { json!({ "n": n }).to_string() };
         let body = format!(r#"{{"task_name": "echo", "payload": {payload}}}"#);
-        let properties = BasicProperties::default()
+        let mut properties = BasicProperties::default()
             .with_app_id("shop".into())
             .with_correlation_id("c-1".into())
             .with_message_id(id.as_str().into());
+        if n % 40 == 20 {
+            properties = properties.with_reply_to("answers".into());
+        }
         publisher.raw("task.exchange", "routing.task.run.test", body.as_bytes(), properties).await;
     }
     let tasks = stack.ended("echo", 103).await;
+    for answer in publisher.take("answers", refused.len()).await {
+        assert_eq!(header(&answer.properties, event_driven::message::STATUS_HEADER).as_deref(), Some("FAILED"));
+    }
     let dead = publisher.take("dead.tasks", refused.len()).await;
     for n in [20, 60, 100] {
         let id = format!("m-{n}");
@@ -319,6 +326,34 @@ async fn the_same_message_id_is_executed_to_completion_once() {
         let executed = format!("executing task.id={}", task.id);
         assert_eq!(warren.log().matches(&executed).count(), 1, "{:?}: {}", task.message_id, warren.log());
     }
+}
+
+/// Who asks again while the first one is worked on has another queue for the answer, as a rule.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_copy_of_a_task_that_fails_has_its_answer() {
+    let stack = Stack::new().await;
+    declare_topology(&stack);
+    let publisher = stack.publisher().await;
+    let body = json!({ "task_name": "process_order",
+        "payload": { "order_id": "A-1", "currency": "EUR", "tax_rate": "0.19", "lines": [] } });
+    let queues = ["first", "second"];
+    for queue in queues {
+        publisher.declare(queue).await;
+        let properties = BasicProperties::default()
+            .with_app_id("shop".into())
+            .with_correlation_id("c-1".into())
+            .with_message_id("m-1".into())
+            .with_reply_to(queue.into());
+        publisher.raw("task.exchange", "routing.task.run.test", body.to_string().as_bytes(), properties).await;
+    }
+    let _warren = stack.start(&[]);
+    for queue in queues {
+        let answers = publisher.take(queue, 1).await;
+        let status = header(&answers[0].properties, event_driven::message::STATUS_HEADER);
+        assert_eq!(status.as_deref(), Some("FAILED"), "{queue}");
+    }
+    let tasks = stack.ended("process_order", 1).await;
+    assert_eq!(stack.database.attempts_of(tasks[0].id).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use super::{
     FIRST_PAUSE, RecordError,
     held::Entry,
     row::Row,
-    verdict::{Verdict, reason, verdict},
+    verdict::{Verdict, ran_out_of_time, reason, verdict},
     waiter::Waiter,
     writer::Shared,
 };
@@ -84,6 +84,8 @@ impl<R: Row> Shared<R> {
     async fn write_once(&self, rows: &[&R], limit: Duration) -> Result<(), (Cause, DbErr)> {
         match timeout(limit, R::write(&self.db, rows)).await {
             Ok(Ok(())) => Ok(()),
+            // By the server's own limit (`statement_timeout`), or by a person.
+            Ok(Err(error)) if ran_out_of_time(&error) => Err((Cause::Slow, error)),
             Ok(Err(error)) => Err((verdict(&error).into(), error)),
             Err(_) if self.db.answers().await => Err((Cause::Slow, no_answer(limit))),
             Err(_) => Err((Cause::Outage, no_answer(limit))),

@@ -51,11 +51,17 @@ pub(super) fn conflict_of_attempts() -> String {
 
 /// Of these columns a state that does not know them changes nothing.
 fn known(columns: &[&str]) -> String {
-    columns
-        .iter()
-        .map(|column| format!("{column} = coalesce(excluded.{column}, task_store.{column})"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let known = |column: &&str| {
+        let known = format!("coalesce(excluded.{column}, task_store.{column})");
+        match *column {
+            // The stored one may lie beside the table, compressed. Postgres leaves it there, and out of its log, where it is not set anew.
+            "payload" => format!(
+                "payload = CASE WHEN excluded.payload = task_store.payload THEN task_store.payload ELSE {known} END"
+            ),
+            column => format!("{column} = {known}"),
+        }
+    };
+    columns.iter().map(known).collect::<Vec<_>>().join(", ")
 }
 
 /// These columns and those of the receipt become what the state says.

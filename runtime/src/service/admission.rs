@@ -21,7 +21,7 @@ use super::{
 use crate::{
     broker::{Delivery, Settlement},
     lifecycle::{KnownTask, TaskRow, TaskStatus},
-    outcome::{ErrorClass, Failure},
+    outcome::Failure,
 };
 
 /// A task that is to be executed, and the right to do so.
@@ -154,7 +154,10 @@ impl Service {
                 Box::pin(self.settle_again(&request, id, completed, delivery)).await
             }
             Course::Retry(error) => Box::pin(self.go_on(&request, id, error)).await,
-            Course::Surplus => self.surplus(id),
+            Course::Surplus => {
+                let is_over = known.state.is_some_and(|state| state.status.is_final());
+                Box::pin(self.surplus(&request, id, is_over, delivery)).await
+            }
             Course::Cancel => {
                 let row = rows::cancelled(id, &request, &Failure::cancelled(), self.parts.database.clock().now());
                 let settlement = Box::pin(self.commit(&request, row, Settlement::Ack)).await;
@@ -182,11 +185,13 @@ impl Service {
             }
             asked = Instant::now();
             let state = Box::pin(self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id)))).await;
-            let stands = state.flatten().is_none_or(|state| {
+            // Where the stop has come before the answer, nothing is begun any more.
+            let Some(state) = state else { return false };
+            let stands = state.is_none_or(|state| {
                 course(&state, coming, self.is_elsewhere(&state)) == Course::Execute(task.request.attempt)
             });
-            if !stands || self.cut_off.is_cancelled() {
-                return stands;
+            if !stands {
+                return false;
             }
         }
         true
@@ -231,31 +236,6 @@ impl Service {
         let row = rows::exhausted(id, request, &error, self.parts.database.clock().now());
         let settlement = self.commit(request, row, Settlement::DeadLetter { error }).await;
         settlement.map_or(Admission::Drop, Admission::Settle)
-    }
-
-    fn surplus(&self, id: Uuid) -> Admission {
-        tracing::debug!(task.id = %id, "a message of a task for which another one stands");
-        self.count_duplicate();
-        Admission::Settle(Settlement::Ack)
-    }
-
-    /// What becomes of a message whose task is over: what became of the one that it is a copy of.
-    async fn settle_again(&self, request: &TaskRequest, id: Uuid, completed: bool, delivery: &Delivery) -> Admission {
-        tracing::debug!(task.id = %id, "a message of a task that is over");
-        self.count_duplicate();
-        if completed && request.reply_to.is_none() {
-            return Admission::Settle(Settlement::Ack);
-        }
-        let row = self.in_time(patiently(|| self.parts.database.find_task(id)), delivery).await;
-        let Some(row) = row.flatten() else { return Admission::Drop };
-        if self.in_time(self.answer(request, &row), delivery).await != Some(true) {
-            return Admission::Drop;
-        }
-        let error = row.error.as_deref().filter(|_| row.status == TaskStatus::Failed);
-        Admission::Settle(match error {
-            Some(error) if !ErrorClass::is_final_text(error) => Settlement::DeadLetter { error: error.to_owned() },
-            Some(_) | None => Settlement::Ack,
-        })
     }
 
     /// Which task this is, and where it stands if it is known. Waits while another runtime is at it.

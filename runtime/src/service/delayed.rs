@@ -65,7 +65,7 @@ impl Service {
             }
             Some(Err(reason)) => {
                 let row = rows::accepted(id, &request, self.parts.database.clock().now());
-                self.bury_unstorable(row.into(), &reason).await.map_or(Granted::Drop, Granted::Settle)
+                self.bury_unstorable(Some(&request), row.into(), &reason).await.map_or(Granted::Drop, Granted::Settle)
             }
             None => Granted::Drop,
         }

@@ -92,7 +92,9 @@ impl Service {
         match answer {
             Ok(()) => self.answer(request, row).await.then_some(settlement),
             Err(RecordError::Stopped) => self.not_recorded(),
-            Err(RecordError::Refused { reason }) => Box::pin(self.bury_unstorable(row.clone(), &reason)).await,
+            Err(RecordError::Refused { reason }) => {
+                Box::pin(self.bury_unstorable(Some(request), row.clone(), &reason)).await
+            }
         }
     }
 
@@ -105,7 +107,7 @@ impl Service {
         match self.parts.recorder.record(row.clone()).await {
             Ok(()) => Some(Settlement::DeadLetter { error: failure.to_string() }),
             Err(RecordError::Stopped) => self.not_recorded(),
-            Err(RecordError::Refused { reason }) => self.bury_unstorable(row, &reason).await,
+            Err(RecordError::Refused { reason }) => self.bury_unstorable(None, row, &reason).await,
         }
     }
 
@@ -115,17 +117,28 @@ impl Service {
         None
     }
 
-    /// A row that the database refuses is stored without what it refuses, and its message is kept for a person to see.
-    pub(super) async fn bury_unstorable(&self, row: Arc<TaskRow>, reason: &str) -> Option<Settlement> {
+    /// A row that the database refuses is stored without what it refuses, and its message is kept for a person to see. Who asked for an
+    /// answer to `request` has it.
+    pub(super) async fn bury_unstorable(
+        &self,
+        request: Option<&TaskRequest>,
+        row: Arc<TaskRow>,
+        reason: &str,
+    ) -> Option<Settlement> {
         let failure = Failure::unstorable(reason);
         tracing::warn!(task.id = %row.id, "{failure}");
-        match self.parts.recorder.record(Arc::unwrap_or_clone(row).storable(reason)).await {
+        let row = Arc::new(Arc::unwrap_or_clone(row).storable(reason));
+        match self.parts.recorder.record(row.clone()).await {
             Ok(()) => {}
             Err(RecordError::Stopped) => return self.not_recorded(),
             // Without payload and result nothing is left that could be refused; the message is kept even so.
             Err(RecordError::Refused { reason }) => tracing::error!("a task can't be recorded at all: {reason}"),
         }
-        Some(Settlement::DeadLetter { error: failure.to_string() })
+        let answered = match request {
+            Some(request) => self.answer(request, &row).await,
+            None => true,
+        };
+        answered.then(|| Settlement::DeadLetter { error: failure.to_string() })
     }
 }
 

@@ -6,15 +6,22 @@
 use std::time::Duration;
 
 use event_driven::message::{JsonText, Outcome, ShortText, TaskRequest};
+use tokio::time::Instant;
+use uuid::Uuid;
 
-use super::Service;
+use super::{Service, admission::Admission, waiting::patiently};
 use crate::{
-    broker::{Publish, PublishError, Target},
+    broker::{Delivery, Publish, PublishError, Settlement, Target},
     lifecycle::{TaskRow, TaskStatus},
+    outcome::ErrorClass,
 };
 
 /// The pause between two tries to publish an answer.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// For how long an answer is tried to be published: a queue that confirms nothing (without a majority of its replicas, say) must not hold
+/// the places of tasks for ever. More than who waits for an answer has patience for, as a rule.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 impl Service {
     /// Answers if the task is over and someone asked. False if the stop came before the broker took the answer: then the
@@ -27,12 +34,56 @@ impl Service {
         Box::pin(self.cut_off.run_until_cancelled(self.publish_answer(publish, row))).await.is_some()
     }
 
+    /// What becomes of a message whose task is over: what became of the one that it is a copy of.
+    pub(super) async fn settle_again(
+        &self,
+        request: &TaskRequest,
+        id: Uuid,
+        completed: bool,
+        delivery: &Delivery,
+    ) -> Admission {
+        tracing::debug!(task.id = %id, "a message of a task that is over");
+        self.count_duplicate();
+        if completed && request.reply_to.is_none() {
+            return Admission::Settle(Settlement::Ack);
+        }
+        let Some(row) = self.answer_again(request, id, delivery).await else { return Admission::Drop };
+        let error = row.error.as_deref().filter(|_| row.status == TaskStatus::Failed);
+        Admission::Settle(match error {
+            Some(error) if !ErrorClass::is_final_text(error) => Settlement::DeadLetter { error: error.to_owned() },
+            Some(_) | None => Settlement::Ack,
+        })
+    }
+
+    /// A message for whose task another one stands. Each that asked for an answer has its own, if the task is over.
+    pub(super) async fn surplus(
+        &self,
+        request: &TaskRequest,
+        id: Uuid,
+        is_over: bool,
+        delivery: &Delivery,
+    ) -> Admission {
+        tracing::debug!(task.id = %id, "a message of a task for which another one stands");
+        self.count_duplicate();
+        if is_over && request.reply_to.is_some() && self.answer_again(request, id, delivery).await.is_none() {
+            return Admission::Drop;
+        }
+        Admission::Settle(Settlement::Ack)
+    }
+
+    /// Answers with what is stored of the task, which is over. `None` if the message has to stay in its queue.
+    async fn answer_again(&self, request: &TaskRequest, id: Uuid, delivery: &Delivery) -> Option<TaskRow> {
+        let row = self.in_time(patiently(|| self.parts.database.find_task(id)), delivery).await??;
+        self.in_time(self.answer(request, &row), delivery).await?.then_some(row)
+    }
+
     /// Publishes until the broker has it. Where nobody listens any more there is nobody to answer.
     async fn publish_answer(&self, publish: Publish, row: &TaskRow) {
+        let began = Instant::now();
         while let Err(error) = self.parts.broker.publish(publish.clone()).await {
             // A queue that refuses must not hold up the tasks of others.
             let refused = matches!(error, PublishError::Unroutable { .. } | PublishError::Nacked { .. });
-            if refused || !error.may_pass() {
+            if refused || !error.may_pass() || began.elapsed() >= PATIENCE {
                 tracing::info!(task.id = %row.id, "nobody takes the answer: {error}");
                 return;
             }

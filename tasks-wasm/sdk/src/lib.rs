@@ -40,10 +40,9 @@
 //!
 //! [dependencies]
 //! serde = { version = "1", features = ["derive"] }
-//! warren-task = "0.1"    # or { path = "…/tasks-wasm/sdk" }
+//! warren-task = { path = "…/tasks-wasm/sdk" }    # it is on no registry yet
 //!
-//! [profile.release]      # a small file starts fast
-//! opt-level = "s"
+//! [profile.release]
 //! lto = "fat"
 //! codegen-units = 1
 //! panic = "abort"
