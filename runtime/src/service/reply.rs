@@ -1,7 +1,7 @@
 //! Tells who asked for an answer (`reply_to`) how the task ended.
 //!
-//! The form of the answer is [`Outcome`]'s. It is confirmed by the broker before the task's own message leaves its queue;
-//! where nobody listens any more it is dropped by the broker.
+//! The form of the answer is [`Outcome`]'s. It is confirmed by the broker before the task's own message leaves its queue,
+//! unless nobody takes it. A copy of the message of a task that is over has its answer from the task's row.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl Service {
         self.in_time(self.answer(request, &row), delivery).await?.then_some(row)
     }
 
-    /// Publishes until the broker has it. Where nobody listens any more there is nobody to answer.
+    /// Publishes until the broker has it, or nobody takes it: the queue is gone or refuses, or confirms nothing for [`PATIENCE`].
     async fn publish_answer(&self, publish: Publish, row: &TaskRow) {
         let began = Instant::now();
         while let Err(error) = self.parts.broker.publish(publish.clone()).await {
