@@ -61,7 +61,7 @@ pub use queries::{
     ScheduleSummary, Spread, TakeOver, Taken, TaskFilter, TaskSummary, Usage, Waiting,
 };
 pub use recorder::{RecordError, Recorder, Written};
-pub use task_row::TaskRow;
+pub use task_row::{Novelty, TaskRow};
 pub use verdict::QueryError;
 pub use waiter::Answers;
 

@@ -168,7 +168,7 @@ impl Sandbox {
     fn begin(&self, slot: Slot, program: Arc<Program>, call: Call, log: GuestLog) -> Running {
         let (interrupts, task) = (self.interrupts.clone(), call.info.task_id);
         let shared = Shared { ledger: Ledger::default(), log: log.clone(), scratches: self.scratches.clone() };
-        let here = program.brevity().expects(call.payload.len()).then(|| program.brevity().clone());
+        let here = program.is_brief(call.payload.len()).then(|| program.brevity().clone());
         let execution = Box::pin(async move {
             // The second branch drops the guest's fiber at a point where it yields: what it had done is discarded, which is what
             // an interruption is. `biased`, so that a guest that ends in its first poll never gets so far.

@@ -14,6 +14,7 @@ mod course;
 mod delayed;
 mod events;
 mod in_flight;
+mod late;
 mod load;
 mod pace;
 mod recording;
@@ -40,9 +41,10 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    admission::{Admission, Ahead, Arrival},
+    admission::{Admission, Arrival, Known},
     attempt::{Attempted, Made},
     in_flight::InFlight,
+    late::Doubts,
     load::{Held, Load},
     recording::Concluded,
     together::Arrived,
@@ -101,6 +103,8 @@ pub struct Service {
     duplicates: AtomicU64,
     /// Tasks that are held, for the pace.
     load: Arc<Load>,
+    /// Tasks that are looked up first, although they might be executed before.
+    doubts: Doubts,
     /// Held while a redelivery looks for the row that it takes over.
     taking_over: tokio::sync::Mutex<()>,
     /// What is under way with unsettled deliveries: of tasks and events that came together, and of each task that waits. And each consumer.
@@ -127,6 +131,7 @@ impl Service {
             duplicates: AtomicU64::new(0),
             in_flight: InFlight::default(),
             load: Arc::default(),
+            doubts: Doubts::default(),
             taking_over: tokio::sync::Mutex::default(),
             deliveries: TaskTracker::new(),
             background: TaskTracker::new(),
@@ -197,7 +202,7 @@ impl Service {
         &self,
         mut request: TaskRequest,
         arrival: Arrival,
-        mut ahead: Option<Ahead>,
+        mut ahead: Option<Known>,
         delivery: &Delivery,
     ) -> End {
         request = match self.grant_wishes(request, delivery).await {

@@ -17,13 +17,18 @@ mod talker;
 mod vhost;
 
 use entity::task_attempt;
-use event_driven::lapin::BasicProperties;
+use event_driven::lapin::{BasicProperties, message::BasicGetMessage};
 use guest::guest;
+use process::Process;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
-use stack::{Stack, header, headers};
+use stack::{Stack, TestPublisher, header, headers};
 use talker::talker;
-use warren::lifecycle::{AttemptOutcome, EventFilter, TaskFilter, TaskStatus, TaskSummary};
+use uuid::Uuid;
+use warren::{
+    lifecycle::{AttemptOutcome, EventFilter, Recorder, TaskFilter, TaskRow, TaskStatus, TaskSummary},
+    service::id_of_message,
+};
 
 fn json_of(text: Option<&std::sync::Arc<str>>) -> Value {
     serde_json::from_str(text.expect("it is set")).expect("it is JSON")
@@ -326,6 +331,97 @@ async fn the_same_message_id_is_executed_to_completion_once() {
         let executed = format!("executing task.id={}", task.id);
         assert_eq!(warren.log().matches(&executed).count(), 1, "{:?}: {}", task.message_id, warren.log());
     }
+}
+
+/// What is brief and only computes is executed before it is asked whether that was done: what is stored says what becomes of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_executed_before_it_was_asked_changes_nothing_that_is_stored() {
+    let stack = Stack::new().await;
+    let warren = stack.start(&[("WARREN_LOG_FILTER", "info,warren=debug,lapin=off")]);
+    let publisher = stack.publisher().await;
+    publisher.declare("answers").await;
+    // A machine that is busy may hold up what would be brief.
+    for round in 1..=20 {
+        for _ in 0..100 {
+            publisher.task("echo", &json!(0), None).await;
+        }
+        stack.ended("echo", round * 106 - 6).await;
+        settled_as_it_is_stored(&stack, &warren, &publisher, round).await;
+        if warren.log().contains("it is asked where the task stands") {
+            return;
+        }
+    }
+    panic!("nothing was executed before it was asked: {}", warren.log());
+}
+
+async fn settled_as_it_is_stored(stack: &Stack, warren: &Process, publisher: &TestPublisher, round: usize) {
+    let accepted =
+        TaskRow { task_name: Some("echo".into()), ..TaskRow::new(Uuid::nil(), stack.database.clock().now()) };
+    let ended = |status| TaskRow { status, finished_at: Some(accepted.created_at), attempt: 1, ..accepted.clone() };
+    // What is stored, and what the row says after a message of its id that was published for the first time.
+    let cases = [
+        ("accepted", Some(accepted.clone()), (TaskStatus::Completed, "1", 0)),
+        (
+            "cancelled",
+            Some(TaskRow { error: Some("no".into()), ..ended(TaskStatus::Cancelled) }),
+            (TaskStatus::Cancelled, "no", 1),
+        ),
+        (
+            "completed",
+            Some(TaskRow { result: Some("17".into()), ..ended(TaskStatus::Completed) }),
+            (TaskStatus::Completed, "17", 1),
+        ),
+        (
+            "failed",
+            Some(TaskRow { error: Some("business: no".into()), ..ended(TaskStatus::Failed) }),
+            (TaskStatus::Completed, "1", 0),
+        ),
+        ("new", None, (TaskStatus::Completed, "1", 0)),
+        // The attempt that failed counts.
+        (
+            "waits",
+            Some(TaskRow { error: Some("technical: away".into()), ..accepted.clone() }),
+            (TaskStatus::Completed, "1", 1),
+        ),
+    ];
+    let message_id = |case: &str| format!("{case}-{round}");
+    let id = |case: &str| id_of_message(&"test".parse().unwrap(), &message_id(case).parse().unwrap());
+    let recorder = Recorder::start(&stack.database);
+    for (case, row, _) in &cases {
+        if let Some(row) = row {
+            recorder.record(TaskRow { id: id(case), ..row.clone() }).await.unwrap();
+        }
+    }
+    // They come together: once one is found to have a row, the next ones are asked first.
+    warren.signal("STOP");
+    for (case, ..) in &cases {
+        let properties = BasicProperties::default()
+            .with_headers(headers(&[("producer_app", "test"), ("correlation_id", case)]))
+            .with_message_id(message_id(case).into())
+            .with_reply_to("answers".into());
+        let body = json!({ "task_name": "echo", "payload": 1 }).to_string();
+        publisher.raw("task.exchange", "routing.task.run.test", body.as_bytes(), properties).await;
+    }
+    warren.signal("CONT");
+    let mut answers: Vec<_> = publisher.take("answers", cases.len()).await.into_iter().map(answer).collect();
+    answers.sort();
+    for ((of, status, value), (case, _, (expected, result, attempt))) in answers.iter().zip(cases) {
+        assert_eq!((of.as_str(), status.as_str()), (case, expected.as_str()));
+        assert!(value.contains(result), "{case}: {value}");
+        let row = stack.database.find_task(id(case)).await.unwrap().unwrap();
+        let stored = row.result.as_deref().or(row.error.as_deref());
+        assert_eq!((row.status, row.attempt, stored), (expected, attempt, Some(result)), "{case}");
+        // One that was stored as ended is told of by no attempt.
+        let attempts = stack.database.attempts_of(id(case)).await.unwrap().len();
+        assert_eq!(attempts, usize::from(result == "1"), "{case}");
+    }
+}
+
+fn answer(answer: BasicGetMessage) -> (String, String, String) {
+    let properties = &answer.properties;
+    let told = properties.correlation_id().as_ref().expect("as it was asked").to_string();
+    let status = header(properties, event_driven::message::STATUS_HEADER).expect("an answer has one");
+    (told, status, String::from_utf8(answer.data.clone()).expect("JSON"))
 }
 
 /// Who asks again while the first one is worked on has another queue for the answer, as a rule.

@@ -1,7 +1,7 @@
 //! Rows of which nothing is stored yet into Postgres: `COPY`, which takes little more than half of what an upsert does.
 //!
-//! It knows no conflicts: if one of the rows is there after all, none is copied, and they are upserted. So that a row is
-//! [presumed new](super::TaskRow::presumed_new) decides only which statement is tried first. Where presumptions turn out wrong, the next
+//! It knows no conflicts: if one of the rows is there after all, none is copied, and they are inserted one way or the other. So that a row is
+//! [presumed new](super::Novelty) decides only which statement is tried first. Where presumptions turn out wrong, the next
 //! statements are upserts at once.
 //!
 //! The format is that of `COPY … (FORMAT binary)`: <https://www.postgresql.org/docs/current/sql-copy.html>.
@@ -74,14 +74,16 @@ impl Copying {
         rows >= FEWEST_ROWS && self.upserts_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
     }
 
+    /// Rows were not new that were presumed to be: the next statements are upserts at once.
+    pub(super) fn presume_less(&self) {
+        self.upserts_left.fetch_max(UPSERTS, Relaxed);
+    }
+
     /// Writes all rows, or none if one of them is there already, or nothing can be copied here: then false.
     pub(super) async fn copy(&self, links: &Links, pool: &PgPool, rows: Rows) -> Result<bool, sqlx::Error> {
         match links.copy(pool, rows.statement, &rows.finished()).await {
             Ok(()) => Ok(true),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                self.upserts_left.store(UPSERTS, Relaxed);
-                Ok(false)
-            }
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
             Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| NEVER.contains(&&*code)) => {
                 tracing::info!("rows can't be copied into this database, and are inserted: {error}");
                 self.upserts_left.store(u32::MAX, Relaxed);

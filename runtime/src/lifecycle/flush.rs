@@ -4,11 +4,12 @@
 //! Invariant 6: a refused row does not hold back the others of its flush. Invariant 1: no row is answered before it is
 //! committed, and none is dropped because the database is away.
 
-use std::{io, time::Duration};
+use std::{collections::HashSet, io, time::Duration};
 
 use event_driven::backoff::Backoff;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use super::{
     FIRST_PAUSE, RecordError,
@@ -32,9 +33,13 @@ impl<R: Row> Shared<R> {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
             match self.write(&part).await {
-                Ok(()) => {
-                    self.count_written(part.len());
+                Ok(standing) => {
+                    self.count_written(part.len().saturating_sub(standing.len()));
                     for entry in part {
+                        if standing.contains(&entry.row.id()) {
+                            Self::answer(entry, &Err(RecordError::Stands));
+                            continue;
+                        }
                         entry.row.tell(&self.outcomes, &self.db.tally);
                         Self::answer(entry, &Ok(()));
                     }
@@ -53,15 +58,18 @@ impl<R: Row> Shared<R> {
         }
     }
 
-    /// Returns when the rows are committed; of several, also with an error that one of them or all together may cause; of
+    /// Returns when the rows are committed, but those that had to be new and are not: their ids; of several, also with an error that one of them or all together may cause; of
     /// one, with that of a row that can't be as it is. However long an outage is, it is no reason.
-    async fn write(&self, part: &[Entry<R, Waiter>]) -> Result<(), DbErr> {
+    async fn write(&self, part: &[Entry<R, Waiter>]) -> Result<HashSet<Uuid>, DbErr> {
         let rows: Vec<&R> = part.iter().map(|entry| &entry.row).collect();
         let (mut backoff, mut limit, mut unclear) = (Backoff::starting_at(FIRST_PAUSE), self.db.statement_timeout, 0);
         loop {
-            let Err((cause, error)) = self.write_once(&rows, limit).await else {
-                self.health.report(R::KIND, None);
-                return Ok(());
+            let (cause, error) = match self.write_once(&rows, limit).await {
+                Ok(standing) => {
+                    self.health.report(R::KIND, None);
+                    return Ok(standing.into_iter().collect());
+                }
+                Err(failed) => failed,
             };
             match cause {
                 Cause::Outage => {}
@@ -81,9 +89,9 @@ impl<R: Row> Shared<R> {
         }
     }
 
-    async fn write_once(&self, rows: &[&R], limit: Duration) -> Result<(), (Cause, DbErr)> {
+    async fn write_once(&self, rows: &[&R], limit: Duration) -> Result<Vec<Uuid>, (Cause, DbErr)> {
         match timeout(limit, R::write(&self.db, rows)).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(standing)) => Ok(standing),
             // By the server's own limit (`statement_timeout`), or by a person.
             Ok(Err(error)) if ran_out_of_time(&error) => Err((Cause::Slow, error)),
             Ok(Err(error)) => Err((verdict(&error).into(), error)),

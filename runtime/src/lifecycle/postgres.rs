@@ -5,18 +5,19 @@
 //! (its driver glue panics), and would copy each text twice. JSON travels as text and is parsed by Postgres alone.
 
 use std::{
+    collections::HashSet,
     slice,
     sync::{Arc, LazyLock},
 };
 
 use sea_orm::{
     DatabaseConnection, DbErr,
-    sqlx::{self, PgPool},
+    sqlx::{self, PgPool, Row as _},
 };
 use uuid::Uuid;
 
 use super::{
-    AttemptRow, Database, EventRow, TaskRow,
+    AttemptRow, Database, EventRow, Novelty, TaskRow,
     columns::{ATTEMPT_COLUMNS, Column, EVENT_COLUMNS, TASK_COLUMNS, number, with_receipt},
     copy::Rows,
     given_up::{self, Links},
@@ -55,6 +56,12 @@ static INSERT_TASKS: LazyLock<String> = LazyLock::new(|| {
     format!("{} ON CONFLICT (id_task) DO NOTHING", insert("task_store", &with_receipt(&TASK_COLUMNS), 1))
 });
 
+/// Gives those that are written.
+static INSERT_NEW_TASKS: LazyLock<String> = LazyLock::new(|| {
+    let insert = insert("task_store", &with_receipt(&TASK_COLUMNS), 1);
+    format!("{insert} {} RETURNING id_task", upsert::conflict_of_new_tasks())
+});
+
 static INSERT_EVENTS: LazyLock<String> =
     LazyLock::new(|| format!("{} ON CONFLICT (id_event_store) DO NOTHING", insert("event_store", &EVENT_COLUMNS, 1)));
 
@@ -72,17 +79,38 @@ fn insert(table: &str, columns: &[Column], first: usize) -> String {
 }
 
 /// Inserts each task, or updates its row if that yields; and its attempts. Those that are presumed new are copied, after the others, so
-/// that an error of the others leaves none of them behind; if one is not new, after all, they are upserted as well.
-pub(super) async fn write_tasks(db: &Database, rows: &[&TaskRow]) -> Result<(), DbErr> {
+/// that an error of the others leaves none of them behind; if one is not new, after all, they are written as the others are. Gives
+/// those that had to be new, and are not.
+pub(super) async fn write_tasks(db: &Database, rows: &[&TaskRow]) -> Result<Vec<Uuid>, DbErr> {
     let (pool, copying) = (db.writer.get_postgres_connection_pool(), &db.copies.tasks);
-    let (new, others) = copying.split(rows, |row| row.presumed_new && row.other_attempts().is_empty());
-    if !others.is_empty() {
-        upsert_tasks(&db.links, pool, &others).await?;
-    }
+    let is_new = |row: &TaskRow| row.novelty != Novelty::Unknown && row.other_attempts().is_empty();
+    let (new, others) = copying.split(rows, is_new);
+    let mut standing = write_tasks_one_by_one(&db.links, pool, &others).await?;
     if !new.is_empty() && !copying.copy(&db.links, pool, Rows::of_tasks(&new)).await.map_err(as_seaorm)? {
-        upsert_tasks(&db.links, pool, &new).await?;
+        let stand = write_tasks_one_by_one(&db.links, pool, &new).await?;
+        // Whether those were new was not known to anybody.
+        if stand.is_empty() {
+            copying.presume_less();
+        }
+        standing.extend(stand);
     }
-    Ok(())
+    Ok(standing)
+}
+
+/// Each without regard to the others, as those demand that are copied. Gives those that had to be new, and are not.
+async fn write_tasks_one_by_one(links: &Links, pool: &PgPool, rows: &[&TaskRow]) -> Result<Vec<Uuid>, DbErr> {
+    let (to_be_new, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.novelty == Novelty::Required);
+    if !others.is_empty() {
+        upsert_tasks(links, pool, &others).await?;
+    }
+    if to_be_new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = bind_tasks(sqlx::query(INSERT_NEW_TASKS.as_str()), &to_be_new);
+    let written = links.fetch_all(pool, query).await.map_err(as_seaorm)?;
+    let written: HashSet<Uuid> =
+        written.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(as_seaorm)?;
+    Ok(to_be_new.iter().map(|row| row.id).filter(|id| !written.contains(id)).collect())
 }
 
 /// An attempt that was to be kept in a row which did not yield is written after that: the stored row says whether it is
@@ -180,6 +208,7 @@ pub(super) async fn write_events(db: &Database, rows: &[&EventRow]) -> Result<()
         insert_events(&db.links, pool, &others).await?;
     }
     if !new.is_empty() && !copying.copy(&db.links, pool, Rows::of_events(&new)).await.map_err(as_seaorm)? {
+        copying.presume_less();
         insert_events(&db.links, pool, &new).await?;
     }
     Ok(())

@@ -26,6 +26,10 @@ pub enum RecordError {
         /// What the database said.
         reason: String,
     },
+    /// Something is stored of the task, and the state was to be stored only if there is nothing
+    /// ([`Novelty::Required`](super::Novelty::Required)): it is not. Ask where the task stands.
+    #[error("something is stored of the task already")]
+    Stands,
     /// The recorder was stopped, or has failed, before the row was known to be committed (it may be): leave the message
     /// in its queue.
     #[error("the recorder has stopped")]

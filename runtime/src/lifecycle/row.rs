@@ -33,9 +33,9 @@ pub(super) trait Row: Send + Sync + Sized + 'static {
     /// The reason for which the database is known to refuse the row.
     fn refusal(&self, backend: Backend) -> Option<&'static str>;
 
-    /// Writes all rows. They are sorted by id, and no id is there twice. After an error some may be written: to write them again changes
-    /// nothing.
-    fn write(db: &Database, rows: &[&Self]) -> impl Future<Output = Result<(), DbErr>> + Send;
+    /// Writes all rows but those that had to be new and are not, whose ids it gives. They are sorted by id, and no id is there twice. After
+    /// an error some may be written: to write them again changes nothing.
+    fn write(db: &Database, rows: &[&Self]) -> impl Future<Output = Result<Vec<Uuid>, DbErr>> + Send;
 
     /// The row is committed.
     fn tell(&self, outcomes: &Outcomes, tally: &Tally);
@@ -64,11 +64,11 @@ impl Row for Arc<TaskRow> {
         refusal([self.payload.as_deref(), self.result.as_deref()], backend)
     }
 
-    async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
+    async fn write(db: &Database, rows: &[&Self]) -> Result<Vec<Uuid>, DbErr> {
         let rows: Vec<&TaskRow> = rows.iter().map(|row| &***row).collect();
         match db.backend {
             Backend::Postgres => postgres::write_tasks(db, &rows).await,
-            Backend::Sqlite => sqlite::upsert_tasks(&db.writer, &rows).await,
+            Backend::Sqlite => sqlite::write_tasks(&db.writer, &rows).await,
         }
     }
 
@@ -102,12 +102,13 @@ impl Row for Arc<EventRow> {
         refusal([self.payload.as_deref(), self.headers.as_deref()], backend)
     }
 
-    async fn write(db: &Database, rows: &[&Self]) -> Result<(), DbErr> {
+    async fn write(db: &Database, rows: &[&Self]) -> Result<Vec<Uuid>, DbErr> {
         let rows: Vec<&EventRow> = rows.iter().map(|row| &***row).collect();
         match db.backend {
-            Backend::Postgres => postgres::write_events(db, &rows).await,
-            Backend::Sqlite => sqlite::insert_events(&db.writer, &rows).await,
+            Backend::Postgres => postgres::write_events(db, &rows).await?,
+            Backend::Sqlite => sqlite::insert_events(&db.writer, &rows).await?,
         }
+        Ok(Vec::new())
     }
 
     fn tell(&self, _outcomes: &Outcomes, _tally: &Tally) {}

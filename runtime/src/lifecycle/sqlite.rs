@@ -13,7 +13,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    AttemptRow, EventRow, TaskRow,
+    AttemptRow, EventRow, Novelty, TaskRow,
     columns::{ATTEMPT_COLUMNS, Column, EVENT_COLUMNS, TASK_COLUMNS, number, with_receipt},
     queries::hex_list,
     upsert,
@@ -34,6 +34,9 @@ static UPSERT_TASKS: LazyLock<Statements> =
 
 static INSERT_TASKS: LazyLock<Statements> =
     LazyLock::new(|| Statements::new("task_store", &with_receipt(&TASK_COLUMNS), "ON CONFLICT (id_task) DO NOTHING"));
+
+static INSERT_NEW_TASKS: LazyLock<Statements> =
+    LazyLock::new(|| Statements::new("task_store", &with_receipt(&TASK_COLUMNS), upsert::conflict_of_new_tasks()));
 
 static UPSERT_ATTEMPTS: LazyLock<Statements> =
     LazyLock::new(|| Statements::new("task_attempt", &with_receipt(&ATTEMPT_COLUMNS), &upsert::conflict_of_attempts()));
@@ -86,28 +89,48 @@ impl Statements {
 
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
-/// Inserts each task, or updates its row if that yields; and its attempts.
-pub(super) async fn upsert_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<(), DbErr> {
-    upsert(db.get_sqlite_connection_pool(), rows).await.map_err(as_seaorm)
+/// Inserts each task, or updates its row if that yields; and its attempts. Gives those that had to be new, and are not.
+pub(super) async fn write_tasks(db: &DatabaseConnection, rows: &[&TaskRow]) -> Result<Vec<Uuid>, DbErr> {
+    write(db.get_sqlite_connection_pool(), rows).await.map_err(as_seaorm)
 }
 
-async fn upsert(pool: &SqlitePool, rows: &[&TaskRow]) -> Result<(), sqlx::Error> {
+async fn write(pool: &SqlitePool, rows: &[&TaskRow]) -> Result<Vec<Uuid>, sqlx::Error> {
     let mut transaction = pool.begin_with(BEGIN).await?;
+    let (to_be_new, others): (Vec<&TaskRow>, Vec<_>) =
+        rows.iter().copied().partition(|row| row.novelty == Novelty::Required);
+    let mut standing = Vec::new();
+    for piece in pieces(&to_be_new) {
+        if INSERT_NEW_TASKS.write(&mut transaction, piece, bind_task).await? == piece.len() as u64 {
+            continue;
+        }
+        // Which ones: those that were written just now count once more.
+        for row in piece {
+            if INSERT_NEW_TASKS.write(&mut transaction, &[*row], bind_task).await? == 0 {
+                standing.push(row.id);
+            }
+        }
+    }
+    upsert(&mut transaction, &others).await?;
+    transaction.commit().await?;
+    Ok(standing)
+}
+
+async fn upsert(transaction: &mut Transaction<'_, Sqlite>, rows: &[&TaskRow]) -> Result<(), sqlx::Error> {
     let others = rows.iter().flat_map(|row| row.other_attempts().iter().map(|attempt| (row.id, attempt)));
     let mut attempts: Vec<_> = others.collect();
     for piece in pieces(rows) {
         let all = piece.len() as u64;
         // As a rule nothing is stored of a task, or all that it is. What is written twice is the same both times.
-        if UPSERT_KNOWN_TASKS.write(&mut transaction, piece, bind_task).await? < all
-            && UPSERT_TASKS.write(&mut transaction, piece, bind_task).await? < all
+        if UPSERT_KNOWN_TASKS.write(transaction, piece, bind_task).await? < all
+            && UPSERT_TASKS.write(transaction, piece, bind_task).await? < all
         {
-            attempts.extend(left_over(&mut transaction, piece).await?);
+            attempts.extend(left_over(transaction, piece).await?);
         }
     }
     for piece in pieces(&attempts) {
-        UPSERT_ATTEMPTS.write(&mut transaction, piece, bind_attempt).await?;
+        UPSERT_ATTEMPTS.write(transaction, piece, bind_attempt).await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
 /// The attempts that were to be kept in rows which did not yield, each with its task. A stored row that has the very attempt was

@@ -50,8 +50,21 @@ pub struct TaskRow {
     /// What is new of the task's attempts; committed with the state, and also where the state itself has to yield. Empty in
     /// a row that was read.
     pub attempts: Vec<AttemptRow>,
-    /// Whether nothing is stored of the task as far as this runtime knows. It may be wrong: a hint, for speed alone.
-    pub presumed_new: bool,
+    /// What is known of a stored one.
+    pub novelty: Novelty,
+}
+
+/// What is known of what is stored of a task when a state of it is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Novelty {
+    /// There may be something; it gives way to the state if it [yields](TaskRow::yields_to).
+    #[default]
+    Unknown,
+    /// There is nothing, as far as this runtime knows. It may be wrong: a hint, for speed alone.
+    Presumed,
+    /// Nobody has asked, and the state is to be stored only if there is nothing:
+    /// [`RecordError::Stands`](super::RecordError::Stands) otherwise.
+    Required,
 }
 
 impl TaskRow {
@@ -75,7 +88,7 @@ impl TaskRow {
             started_at: None,
             finished_at: None,
             attempts: Vec::new(),
-            presumed_new: false,
+            novelty: Novelty::Unknown,
         }
     }
 
@@ -189,11 +202,14 @@ impl TaskRow {
     /// Becomes what the stored row would be if this state and then `newer` were written.
     pub(super) fn absorb(&mut self, mut newer: Self) {
         attempt_row::add(&mut self.attempts, mem::take(&mut newer.attempts));
+        if newer.novelty == Novelty::Required {
+            self.novelty = Novelty::Required;
+        }
         if !self.yields_to(&newer) {
             return;
         }
         newer.attempts = mem::take(&mut self.attempts);
-        newer.presumed_new = self.presumed_new;
+        newer.novelty = self.novelty;
         let older = mem::replace(self, newer);
         self.created_at = older.created_at;
         keep(&mut self.correlation_id, older.correlation_id);
@@ -269,7 +285,7 @@ impl From<task_store::Model> for TaskRow {
             started_at: stored.started_at,
             finished_at: stored.finished_at,
             attempts: Vec::new(),
-            presumed_new: false,
+            novelty: Novelty::Unknown,
         }
     }
 }

@@ -44,6 +44,12 @@ pub(super) fn conflict_of_known_tasks() -> String {
     format!("ON CONFLICT (id_task) DO UPDATE SET {started_at}, {changing} WHERE {YIELDS} AND {}", same.join(" AND "))
 }
 
+/// A task that had to be new is written only if it is: its row counts as written if it was before, with this very attempt, and only the answer
+/// was lost.
+pub(super) fn conflict_of_new_tasks() -> &'static str {
+    "ON CONFLICT (id_task) DO UPDATE SET id_attempt = excluded.id_attempt WHERE task_store.id_attempt = excluded.id_attempt"
+}
+
 /// An attempt whose row is there has it changed, if that yields.
 pub(super) fn conflict_of_attempts() -> String {
     format!("ON CONFLICT (id_task, id_attempt) DO UPDATE SET {} WHERE {ATTEMPT_YIELDS}", set(&ATTEMPT_SET))

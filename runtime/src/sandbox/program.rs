@@ -111,6 +111,11 @@ impl Program {
         &self.terms.brevity
     }
 
+    /// Whether the execution on a payload of so many bytes will be brief and can do nothing but compute, as far as one can tell.
+    pub fn is_brief(&self, payload: usize) -> bool {
+        self.brevity().expects(payload)
+    }
+
     /// Whether one more of it may be executed now.
     pub fn has_place(&self) -> bool {
         self.terms.places.has_place()

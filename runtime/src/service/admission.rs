@@ -17,10 +17,11 @@ use super::{
     in_flight::Claim,
     rows,
     waiting::patiently,
+    wishes::is_untouched,
 };
 use crate::{
     broker::{Delivery, Settlement},
-    lifecycle::{KnownTask, TaskRow, TaskStatus},
+    lifecycle::{KnownTask, Novelty, TaskRow, TaskStatus},
     outcome::Failure,
 };
 
@@ -39,8 +40,8 @@ pub(super) struct Task {
     was_running: bool,
     /// How its message came.
     coming: Coming,
-    /// When it was asked where the task stands: that may have changed since.
-    asked: Instant,
+    /// When it was asked where the task stands: that may have changed since. `None`: nobody has asked.
+    pub(super) asked: Option<Instant>,
     /// Until when it has to have begun, see [`Config::longest_wait`](crate::config::Config::longest_wait).
     pub(super) until: Instant,
     /// While this is held, no other delivery of the same task goes on in this runtime.
@@ -75,16 +76,15 @@ pub(super) struct Known {
     pub(super) taken_over: bool,
     /// Whether it was waited for.
     pub(super) waited: bool,
-    /// When its state was asked for.
-    pub(super) asked: Instant,
+    /// When its state was asked for. `None`: it is asked later, see [`late`](super::late).
+    pub(super) asked: Option<Instant>,
 }
 
-/// A task that was claimed, and where it stood then: asked before its message went its way.
-pub(super) struct Ahead {
-    pub(super) claim: Claim,
-    /// If it has a row.
-    pub(super) state: Option<KnownTask>,
-    pub(super) asked: Instant,
+impl Known {
+    /// What is known of a task that was claimed at once.
+    pub(super) fn ahead(claim: Claim, state: Option<KnownTask>, asked: Option<Instant>) -> Self {
+        Self { claim, state, taken_over: false, waited: false, asked }
+    }
 }
 
 /// How a message came, and how long it may wait.
@@ -117,7 +117,7 @@ impl Service {
         &self,
         request: TaskRequest,
         arrival: Arrival,
-        ahead: Option<Ahead>,
+        ahead: Option<Known>,
         delivery: &Delivery,
     ) -> Admission {
         let Arrival { at, until, behind_another } = arrival;
@@ -174,24 +174,29 @@ impl Service {
     }
 
     /// Whether what was known of the task still stands, asked anew if that is some time ago. One that was delivered before
-    /// may be at its end in another runtime at this very moment.
-    pub(super) async fn still_stands(&self, task: &Task) -> bool {
+    /// may be at its end in another runtime at this very moment. If nobody has asked yet, whether there is nothing to be known.
+    pub(super) async fn still_stands(&self, task: &mut Task) -> bool {
         let (id, coming) = (task.row.id, task.coming);
-        let mut asked = task.asked;
         // Twice at most: where an answer takes so long, the next one is as old.
         for again in [coming.redelivered, false] {
-            if task.request.message_id.is_none() || !(again || asked.elapsed() >= STALE) {
+            let is_stale = task.asked.is_none_or(|asked| again || asked.elapsed() >= STALE);
+            if task.request.message_id.is_none() || !is_stale {
                 break;
             }
-            asked = Instant::now();
+            let (was_asked, asked) = (task.asked.is_some(), Instant::now());
             let state = Box::pin(self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id)))).await;
             // Where the stop has come before the answer, nothing is begun any more.
             let Some(state) = state else { return false };
-            let stands = state.is_none_or(|state| {
-                course(&state, coming, self.is_elsewhere(&state)) == Course::Execute(task.request.attempt)
+            let stands = state.as_ref().is_none_or(|state| {
+                course(state, coming, self.is_elsewhere(state)) == Course::Execute(task.request.attempt)
+                    && (was_asked || is_untouched(Some(state)))
             });
             if !stands {
                 return false;
+            }
+            task.asked = Some(asked);
+            if !was_asked {
+                Arc::make_mut(&mut task.row).novelty = novelty(state.is_some());
             }
         }
         true
@@ -208,7 +213,10 @@ impl Service {
         let Known { claim, state, taken_over, asked, .. } = known;
         let status = state.map(|state| state.status);
         let mut row = rows::accepted(claim.id(), &request, self.parts.database.clock().now());
-        row.presumed_new = status.is_none() && !taken_over;
+        row.novelty = match asked {
+            Some(_) => novelty(status.is_some() || taken_over),
+            None => Novelty::Required,
+        };
         let (may_go_back, was_running) = (status != Some(TaskStatus::Failed), status == Some(TaskStatus::Running));
         let row = Arc::new(row);
         Task { request, row, may_go_back, taken_over, was_running, coming, asked, until, _claim: claim }
@@ -242,7 +250,7 @@ impl Service {
     async fn identify(
         &self,
         request: &TaskRequest,
-        ahead: Option<Ahead>,
+        ahead: Option<Known>,
         delivery: &Delivery,
         until: Instant,
     ) -> Identity {
@@ -250,7 +258,8 @@ impl Service {
             return self.identify_by_content(request, delivery, until).await;
         };
         let (claim, mut known) = match ahead {
-            Some(Ahead { claim, state, asked }) => (claim, Some((asked, state))),
+            Some(known) if known.asked.is_none() => return Identity::Task(known),
+            Some(Known { claim, state, asked, .. }) => (claim, asked.map(|asked| (asked, state))),
             None => (self.claim(rows::id_of_message(&request.producer_app, message_id)).await, None),
         };
         let (id, mut parked) = (claim.id(), None);
@@ -261,7 +270,13 @@ impl Service {
             };
             let elsewhere = state.as_ref().is_some_and(|state| self.is_elsewhere(state));
             if !elsewhere || delivery.is_void() || Instant::now() >= until {
-                return Identity::Task(Known { claim, state, taken_over: false, waited: parked.is_some(), asked });
+                return Identity::Task(Known {
+                    claim,
+                    state,
+                    taken_over: false,
+                    waited: parked.is_some(),
+                    asked: Some(asked),
+                });
             }
             parked.get_or_insert_with(|| self.load.park());
             // Another process writes the row: there is no event to wait for.
@@ -283,4 +298,9 @@ impl Service {
             *runs_in.runtime_id != *self.runtime_id && (runs_in.alive || !self.parts.heartbeat.may_judge())
         })
     }
+}
+
+/// Of a task for which it was asked whether it has a row.
+fn novelty(has_row: bool) -> Novelty {
+    if has_row { Novelty::Unknown } else { Novelty::Presumed }
 }

@@ -11,7 +11,7 @@ use crate::{
     broker::Delivery,
     components::{Component, Found},
     config::SLOT_PATIENCE,
-    lifecycle::{AttemptRow, TaskRow, TaskStatus},
+    lifecycle::{AttemptRow, Novelty, TaskRow, TaskStatus},
     outcome::{ErrorClass, Failure, Outcome},
     receipt::LogTail,
     sandbox::{Call, Execution, Program, Running, Slot, TaskInfo},
@@ -65,7 +65,9 @@ impl Service {
         let Some(slot) = self.slot(&component.program, task.request.priority, may_go_back, task.until).await else {
             return Attempted::Dropped;
         };
-        if !self.still_stands(task).await {
+        // One that may be asked late is executed first.
+        let may_ask_late = task.asked.is_none() && component.program.is_brief(task.request.payload.as_str().len());
+        if !may_ask_late && !self.still_stands(task).await {
             return Attempted::Overtaken;
         }
         // While it waited for its place, another runtime may have got it.
@@ -77,8 +79,17 @@ impl Service {
         let row = Arc::make_mut(&mut task.row);
         row.begin(attempt);
         let mut running = self.parts.sandbox.execute(slot, component.program.clone(), call(row.id, &task.request));
-        let (Execution { outcome, receipt }, announced) = self.announced(row, &mut running).await;
-        row.presumed_new &= !announced;
+        let Some((Execution { outcome, receipt }, announced)) = self.announced(task, &mut running).await else {
+            return Attempted::Overtaken;
+        };
+        // What is stored if nothing else is, is a result.
+        if task.asked.is_none() && !matches!(outcome, Outcome::Completed(_)) && !self.still_stands(task).await {
+            return Attempted::Overtaken;
+        }
+        let row = Arc::make_mut(&mut task.row);
+        if announced {
+            row.novelty = Novelty::Unknown;
+        }
         log_lines(row.id, &task.request, &receipt.log);
         let outcome = self.still_cancelled(row.id, outcome).await;
         if let Some(attempt) = row.attempts.last_mut() {
@@ -142,20 +153,24 @@ impl Service {
     }
 
     /// Waits for the execution; if that takes long, its row says so meanwhile, and what the guest has written. Gives whether that
-    /// is so.
-    async fn announced(&self, row: &TaskRow, running: &mut Running) -> (Execution, bool) {
+    /// is so. `None`: nobody had asked where the task stands, and it has a row that says more than that it was accepted.
+    async fn announced(&self, task: &mut Task, running: &mut Running) -> Option<(Execution, bool)> {
         let (mut pause, mut told, mut has_row) = (ANNOUNCE_AFTER, None, false);
         loop {
             // The timer is what may be dropped here, and nothing is lost by that; the execution goes on.
             tokio::select! {
                 biased;
-                execution = &mut *running => return (execution, has_row),
+                execution = &mut *running => return Some((execution, has_row)),
                 () = tokio::time::sleep(pause) => pause = LOOK_AT_LOG,
             }
             let log = running.log();
             if told.is_some_and(|bytes| bytes >= log.bytes) {
                 continue;
             }
+            if task.asked.is_none() && !self.still_stands(task).await {
+                return None;
+            }
+            let row = &task.row;
             told = Some(log.bytes);
             has_row |= self.parts.recorder.announce(running_row(row, log, !has_row));
         }
@@ -177,8 +192,9 @@ fn call(id: Uuid, request: &TaskRequest) -> Call {
 
 /// The row of an attempt that runs. The payload may be large: it is written once.
 fn running_row(row: &TaskRow, log: LogTail, first: bool) -> TaskRow {
-    let (payload, presumed_new) = (row.payload.clone().filter(|_| first), row.presumed_new && first);
-    let mut row = TaskRow { status: TaskStatus::Running, payload, presumed_new, ..row.clone() };
+    let payload = row.payload.clone().filter(|_| first);
+    let novelty = if first { row.novelty } else { Novelty::Unknown };
+    let mut row = TaskRow { status: TaskStatus::Running, payload, novelty, ..row.clone() };
     if let Some(attempt) = row.attempts.last_mut() {
         attempt.log_so_far = Some(log);
         attempt.announced = true;

@@ -39,7 +39,7 @@ impl Service {
             }
         }
         let claim = self.in_flight.claim(Uuid::now_v7()).await;
-        Identity::Task(Known { claim, state: None, taken_over: false, waited: parked.is_some(), asked })
+        Identity::Task(Known { claim, state: None, taken_over: false, waited: parked.is_some(), asked: Some(asked) })
     }
 
     async fn take_over_row(&self, request: &TaskRequest, delivery: &Delivery) -> Option<Found> {
@@ -52,7 +52,13 @@ impl Service {
                 let asked = Instant::now();
                 // As it was taken over, and whether it is to be cancelled.
                 let state = patiently(|| self.parts.lookups.state(id)).await;
-                Found::Identity(Identity::Task(Known { claim, state, taken_over: true, waited: false, asked }))
+                Found::Identity(Identity::Task(Known {
+                    claim,
+                    state,
+                    taken_over: true,
+                    waited: false,
+                    asked: Some(asked),
+                }))
             }
             Taken::Failed(id, error) => Found::Identity(Identity::Failed(id, error)),
             Taken::Busy => Found::Busy,

@@ -57,7 +57,7 @@ impl Service {
             for (place, answer) in next {
                 let Some((row, delivery)) = open.get_mut(place).and_then(Option::take) else { continue };
                 match answer {
-                    Ok(()) => self.settle(delivery, Some(Settlement::Ack)),
+                    Ok(()) | Err(RecordError::Stands) => self.settle(delivery, Some(Settlement::Ack)),
                     Err(RecordError::Stopped) => self.settle(delivery, self.not_recorded()),
                     Err(RecordError::Refused { reason }) => {
                         self.deliveries.spawn(self.clone().bury_event(row, delivery, reason));
@@ -77,7 +77,7 @@ impl Service {
         let settlement = match recorded {
             None => None,
             Some(Err(RecordError::Stopped)) => self.not_recorded(),
-            Some(Ok(()) | Err(RecordError::Refused { .. })) => {
+            Some(Ok(()) | Err(RecordError::Stands | RecordError::Refused { .. })) => {
                 Some(Settlement::DeadLetter { error: failure.to_string() })
             }
         };

@@ -40,6 +40,10 @@ impl Unsettled {
     fn recorded(self, answer: Result<(), RecordError>) {
         // The token is dropped last: who waits for it must not find the claim.
         let Self { _token, service, concluded: Concluded { task, settlement }, delivery, held } = self;
+        let has_row = answer == Err(RecordError::Stands);
+        if task.asked.is_none() && (has_row || matches!(answer, Err(RecordError::Refused { .. }))) {
+            return service.ask_late(Concluded { task, settlement }, has_row, delivery, held);
+        }
         if answer.is_ok() && reply_queue(&task.request, &task.row).is_none() {
             return service.settle_held(delivery, Some(settlement), &held);
         }
@@ -92,6 +96,7 @@ impl Service {
         match answer {
             Ok(()) => self.answer(request, row).await.then_some(settlement),
             Err(RecordError::Stopped) => self.not_recorded(),
+            Err(RecordError::Stands) => None,
             Err(RecordError::Refused { reason }) => {
                 Box::pin(self.bury_unstorable(Some(request), row.clone(), &reason)).await
             }
@@ -107,6 +112,7 @@ impl Service {
         match self.parts.recorder.record(row.clone()).await {
             Ok(()) => Some(Settlement::DeadLetter { error: failure.to_string() }),
             Err(RecordError::Stopped) => self.not_recorded(),
+            Err(RecordError::Stands) => None,
             Err(RecordError::Refused { reason }) => self.bury_unstorable(None, row, &reason).await,
         }
     }
@@ -131,6 +137,7 @@ impl Service {
         match self.parts.recorder.record(row.clone()).await {
             Ok(()) => {}
             Err(RecordError::Stopped) => return self.not_recorded(),
+            Err(RecordError::Stands) => return None,
             // Without payload and result nothing is left that could be refused; the message is kept even so.
             Err(RecordError::Refused { reason }) => tracing::error!("a task can't be recorded at all: {reason}"),
         }

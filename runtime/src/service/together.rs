@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::{
     Service,
-    admission::{Ahead, Arrival},
+    admission::{Arrival, Known},
     in_flight::Claim,
     load::Held,
     rows,
@@ -55,7 +55,7 @@ pub(super) struct Arrived {
     pub(super) held: Held,
     pub(super) arrival: Arrival,
     pub(super) decoded: Result<TaskRequest, Malformed>,
-    pub(super) ahead: Option<Ahead>,
+    pub(super) ahead: Option<Known>,
 }
 
 impl Service {
@@ -90,7 +90,7 @@ impl Service {
     }
 
     /// No `async fn`: the type of [`Self::process_tasks`], which calls this, would contain itself.
-    fn go_on_with_tasks(self: &Arc<Self>, arrived: vec::IntoIter<Arrived>) {
+    pub(super) fn go_on_with_tasks(self: &Arc<Self>, arrived: vec::IntoIter<Arrived>) {
         self.spawn(self.clone().process_tasks(arrived));
     }
 
@@ -120,9 +120,19 @@ impl Service {
         Arrived { delivery, held, arrival, decoded, ahead: None }
     }
 
-    /// Claims those that are known to need it and that nobody else has, and asks where they stand.
+    /// Claims those that are known to need it and that nobody else has, and asks where they stand unless that may be asked late.
     async fn look_ahead(&self, arrived: &mut [Arrived]) {
-        let claims: Vec<_> = arrived.iter_mut().map(|arrived| self.claim_ahead(arrived)).collect();
+        let mut claims = Vec::with_capacity(arrived.len());
+        for arrived in arrived.iter_mut() {
+            let claim = self.claim_ahead(arrived);
+            claims.push(match claim {
+                Some(claim) if self.may_ask_late(arrived) => {
+                    arrived.ahead = Some(Known::ahead(claim, None, None));
+                    None
+                }
+                claim => claim,
+            });
+        }
         let ids: Vec<Uuid> = claims.iter().flatten().map(Claim::id).collect();
         if ids.is_empty() {
             return;
@@ -130,7 +140,9 @@ impl Service {
         let asked = Instant::now();
         let Ok(Ok(mut states)) = timeout(LOOK, self.parts.lookups.states(ids)).await else { return };
         for (arrived, claim) in arrived.iter_mut().zip(claims) {
-            arrived.ahead = claim.map(|claim| Ahead { state: states.remove(&claim.id()), claim, asked });
+            let Some(claim) = claim else { continue };
+            let state = states.remove(&claim.id());
+            arrived.ahead = Some(Known::ahead(claim, state, Some(asked)));
         }
     }
 

@@ -168,7 +168,7 @@ impl Service {
 }
 
 /// Whether nothing has been done for a task yet.
-fn is_untouched(state: Option<&KnownTask>) -> bool {
+pub(super) fn is_untouched(state: Option<&KnownTask>) -> bool {
     state.is_none_or(|known| known.status == TaskStatus::Pending && known.attempt == 0 && known.error.is_none())
 }
 

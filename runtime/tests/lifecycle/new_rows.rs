@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 use warren::{
-    lifecycle::{AttemptRow, Database, EventRow, Recorder, TaskRow},
+    lifecycle::{AttemptRow, Database, EventRow, Novelty, RecordError, Recorder, TaskRow, TaskStatus},
     receipt::{HttpReceipt, Receipt},
 };
 
@@ -16,12 +16,13 @@ use super::{
 };
 use crate::{
     database::TestDatabase,
-    rows::{completed, event, failed, id, pending},
+    rows::{completed, event, failed, id, pending, running},
 };
 
 crate::on_both_databases!(
     what_is_new_is_stored_as_it_was_recorded,
     one_task_that_is_stored_already_keeps_no_other_from_being_stored,
+    what_had_to_be_new_is_stored_only_where_nothing_is,
     an_event_that_is_stored_already_keeps_no_other_from_being_stored,
 );
 
@@ -46,11 +47,11 @@ async fn at_once<T>(
 }
 
 fn new(row: TaskRow) -> TaskRow {
-    TaskRow { presumed_new: true, ..row }
+    TaskRow { novelty: Novelty::Presumed, ..row }
 }
 
 fn as_read(row: &TaskRow) -> TaskRow {
-    TaskRow { presumed_new: false, attempts: Vec::new(), ..row.clone() }
+    TaskRow { novelty: Novelty::Unknown, attempts: Vec::new(), ..row.clone() }
 }
 
 async fn what_is_new_is_stored_as_it_was_recorded(test: TestDatabase) {
@@ -94,6 +95,51 @@ async fn one_task_that_is_stored_already_keeps_no_other_from_being_stored(test: 
     assert_eq!(db.find_task(id(7)).await.unwrap(), Some(completed(7, 0, 1)), "COMPLETED stays for good");
 }
 
+async fn what_had_to_be_new_is_stored_only_where_nothing_is(test: TestDatabase) {
+    let db = test.connect().await;
+    let recorder = Recorder::start(&db);
+    let cancelled = TaskRow { status: TaskStatus::Cancelled, ..failed(3, 0, 1) };
+    let stored = [pending(0), running(1, 0, 1), failed(2, 0, 1), cancelled, completed(4, 0, 1)];
+    for row in &stored {
+        recorder.record(row.clone()).await.unwrap();
+    }
+    let executed = attempt(0, 5);
+    let row = |n: usize| TaskRow { novelty: Novelty::Required, ..with(completed(n, 0, 5), &[&executed]) };
+    // Alone, few, and as many as are copied.
+    for tried in [0..1, 0..8, 0..MANY, 0..MANY] {
+        at_once(
+            &test,
+            &recorder,
+            tried.map(async |n| {
+                // What was written before, by this very attempt, counts as written.
+                let expected = if n < stored.len() { Err(RecordError::Stands) } else { Ok(()) };
+                assert_eq!(recorder.record(row(n)).await, expected, "{n}");
+            }),
+        )
+        .await;
+    }
+    for row in &stored {
+        assert_eq!(db.find_task(row.id).await.unwrap().as_ref(), Some(row));
+    }
+    for n in stored.len()..MANY {
+        assert_eq!(db.find_task(id(n)).await.unwrap(), Some(as_read(&row(n))));
+    }
+    // Another attempt at what is stored by now, with some that are new.
+    let other = attempt(0, 9);
+    let late = |n: usize| TaskRow { novelty: Novelty::Required, ..with(completed(n, 0, 9), &[&other]) };
+    at_once(
+        &test,
+        &recorder,
+        (MANY - 5..2 * MANY).map(async |n| {
+            let expected = if n < MANY { Err(RecordError::Stands) } else { Ok(()) };
+            assert_eq!(recorder.record(late(n)).await, expected, "{n}");
+        }),
+    )
+    .await;
+    assert_eq!(db.find_task(id(MANY - 1)).await.unwrap(), Some(as_read(&row(MANY - 1))));
+    assert_eq!(db.find_task(id(MANY)).await.unwrap(), Some(as_read(&late(MANY))));
+}
+
 async fn an_event_that_is_stored_already_keeps_no_other_from_being_stored(test: TestDatabase) {
     let db = test.connect().await;
     let recorder = Recorder::start(&db);
@@ -126,8 +172,8 @@ async fn many_that_are_new_are_copied_and_few_or_others_are_not() {
     let recorder = Recorder::start(&db);
     let (old, fresh) = (5, MANY - 5);
     let record = async |n: usize| {
-        let row = TaskRow { presumed_new: n >= old, ..completed(n, 0, 1) };
-        recorder.record(row).await.unwrap();
+        let row = completed(n, 0, 1);
+        recorder.record(if n < old { row } else { new(row) }).await.unwrap();
     };
     at_once(&test, &recorder, (0..MANY).map(record)).await;
     // And the one that has occupied the writer.

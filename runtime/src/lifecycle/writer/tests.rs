@@ -33,7 +33,7 @@ impl Row for Bomb {
         None
     }
 
-    async fn write(_db: &Database, _rows: &[&Self]) -> Result<(), DbErr> {
+    async fn write(_db: &Database, _rows: &[&Self]) -> Result<Vec<Uuid>, DbErr> {
         // Lets others come and wait first.
         tokio::time::sleep(Duration::from_millis(20)).await;
         panic!("a bug in the writer")
