@@ -106,6 +106,7 @@ async fn write_tasks_one_by_one(links: &Links, pool: &PgPool, rows: &[&TaskRow])
     if to_be_new.is_empty() {
         return Ok(Vec::new());
     }
+    debug_assert!(to_be_new.iter().all(|row| row.other_attempts().is_empty()), "they would not be told");
     let query = bind_tasks(sqlx::query(INSERT_NEW_TASKS.as_str()), &to_be_new);
     let written = links.fetch_all(pool, query).await.map_err(as_seaorm)?;
     let written: HashSet<Uuid> =

@@ -43,7 +43,7 @@ pub struct Written {
     pub task_rows: u64,
     /// Rows of events that were committed.
     pub event_rows: u64,
-    /// Flushes that committed them, or parts of one: each is a statement, or two where some rows are copied and others upserted.
+    /// Flushes that committed them, or parts of one: each is a statement, or some where rows are copied, upserted and inserted.
     pub statements: u64,
 }
 

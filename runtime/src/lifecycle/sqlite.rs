@@ -98,6 +98,7 @@ async fn write(pool: &SqlitePool, rows: &[&TaskRow]) -> Result<Vec<Uuid>, sqlx::
     let mut transaction = pool.begin_with(BEGIN).await?;
     let (to_be_new, others): (Vec<&TaskRow>, Vec<_>) =
         rows.iter().copied().partition(|row| row.novelty == Novelty::Required);
+    debug_assert!(to_be_new.iter().all(|row| row.other_attempts().is_empty()), "they would not be told");
     let mut standing = Vec::new();
     for piece in pieces(&to_be_new) {
         if INSERT_NEW_TASKS.write(&mut transaction, piece, bind_task).await? == piece.len() as u64 {

@@ -63,7 +63,7 @@ pub enum Novelty {
     /// There is nothing, as far as this runtime knows. It may be wrong: a hint, for speed alone.
     Presumed,
     /// Nobody has asked, and the state is to be stored only if there is nothing:
-    /// [`RecordError::Stands`](super::RecordError::Stands) otherwise.
+    /// [`RecordError::Stands`](super::RecordError::Stands) otherwise. One that completed the task, with the attempt that did so.
     Required,
 }
 

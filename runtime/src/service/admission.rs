@@ -92,7 +92,7 @@ impl Known {
 pub(super) struct Arrival {
     /// When, by the database's clock.
     at: DateTime<Utc>,
-    until: Instant,
+    pub(super) until: Instant,
     /// Whether another delivery of its task was under way then.
     pub(super) behind_another: bool,
 }
@@ -176,17 +176,20 @@ impl Service {
     /// Whether what was known of the task still stands, asked anew if that is some time ago. One that was delivered before
     /// may be at its end in another runtime at this very moment. If nobody has asked yet, whether there is nothing to be known.
     pub(super) async fn still_stands(&self, task: &mut Task) -> bool {
-        let (id, coming) = (task.row.id, task.coming);
+        let (id, coming, was_asked) = (task.row.id, task.coming, task.asked.is_some());
         // Twice at most: where an answer takes so long, the next one is as old.
         for again in [coming.redelivered, false] {
             let is_stale = task.asked.is_none_or(|asked| again || asked.elapsed() >= STALE);
             if task.request.message_id.is_none() || !is_stale {
                 break;
             }
-            let (was_asked, asked) = (task.asked.is_some(), Instant::now());
+            let asked = Instant::now();
             let state = Box::pin(self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id)))).await;
             // Where the stop has come before the answer, nothing is begun any more.
             let Some(state) = state else { return false };
+            if !was_asked && state.is_some() {
+                self.doubts.begin();
+            }
             let stands = state.as_ref().is_none_or(|state| {
                 course(state, coming, self.is_elsewhere(state)) == Course::Execute(task.request.attempt)
                     && (was_asked || is_untouched(Some(state)))

@@ -53,6 +53,12 @@ impl Service {
             return Attempted::Made(Made { outcome: Outcome::GivenUp(failure), retries });
         }
         let Some(found) = self.find(task).await else { return Attempted::Dropped };
+        // One that may be asked late is executed first.
+        let is_late =
+            task.asked.is_none() && matches!(&found, Found::Ready(component) if is_brief(component, &task.request));
+        if task.asked.is_none() && !is_late && !self.still_stands(task).await {
+            return Attempted::Overtaken;
+        }
         let component = match self.component(task, found) {
             Ok(component) => component,
             Err(failure) => {
@@ -63,11 +69,13 @@ impl Service {
         attempt.component_digest = Some(component.digest.shared());
         let may_go_back = task.may_go_back && delivery.may_go_back();
         let Some(slot) = self.slot(&component.program, task.request.priority, may_go_back, task.until).await else {
-            return Attempted::Dropped;
+            // Of one that had failed before it is not known yet that it must not go back.
+            return match !is_late || self.still_stands(task).await {
+                true => Attempted::Dropped,
+                false => Attempted::Overtaken,
+            };
         };
-        // One that may be asked late is executed first.
-        let may_ask_late = task.asked.is_none() && component.program.is_brief(task.request.payload.as_str().len());
-        if !may_ask_late && !self.still_stands(task).await {
+        if !is_late && !self.still_stands(task).await {
             return Attempted::Overtaken;
         }
         // While it waited for its place, another runtime may have got it.
@@ -153,7 +161,8 @@ impl Service {
     }
 
     /// Waits for the execution; if that takes long, its row says so meanwhile, and what the guest has written. Gives whether that
-    /// is so. `None`: nobody had asked where the task stands, and it has a row that says more than that it was accepted.
+    /// is so. `None`: nobody had asked where the task stands, and it has a row that says more than that it was accepted. The execution goes
+    /// on to its limits then, and nobody hears of it.
     async fn announced(&self, task: &mut Task, running: &mut Running) -> Option<(Execution, bool)> {
         let (mut pause, mut told, mut has_row) = (ANNOUNCE_AFTER, None, false);
         loop {
@@ -175,6 +184,11 @@ impl Service {
             has_row |= self.parts.recorder.announce(running_row(row, log, !has_row));
         }
     }
+}
+
+/// Whether an execution for this request is brief and can do nothing but compute, as far as one can tell.
+pub(super) fn is_brief(component: &Component<Program>, request: &TaskRequest) -> bool {
+    component.program.is_brief(request.payload.as_str().len())
 }
 
 fn call(id: Uuid, request: &TaskRequest) -> Call {

@@ -14,9 +14,10 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use event_driven::names::Attempt;
+use event_driven::{message::TaskRequest, names::Attempt};
+use tokio::time::Instant;
 
-use super::{Service, load::Held, recording::Concluded, together::Arrived};
+use super::{Service, admission::Task, attempt::is_brief, load::Held, recording::Concluded, together::Arrived};
 use crate::{
     broker::{Broker, Delivery},
     components::Found,
@@ -31,7 +32,7 @@ pub(super) struct Doubts(AtomicU32);
 
 impl Doubts {
     /// One had a row.
-    fn begin(&self) {
+    pub(super) fn begin(&self) {
         self.0.store(DOUBTED, Relaxed);
     }
 
@@ -49,18 +50,15 @@ impl Service {
         // What this process itself has accepted has a row.
         let may_be_new = comes_first && !matches!(self.parts.broker, Broker::InProcess(_));
         let is_brief = || match self.parts.components.ready(&request.task_name) {
-            Some(Found::Ready(component)) => component.program.is_brief(request.payload.as_str().len()),
+            Some(Found::Ready(component)) => is_brief(&component, request),
             _ => false,
         };
         may_be_new && is_brief() && self.doubts.are_none()
     }
 
     /// Its row was not stored: there is one, or the database does not take it as it is.
-    pub(super) fn ask_late(self: &Arc<Self>, concluded: Concluded, has_row: bool, delivery: Delivery, held: Held) {
-        if has_row {
-            tracing::debug!(task.id = %concluded.task.row.id, "executed already, or accepted before: it is asked where the task stands");
-            self.doubts.begin();
-        }
+    pub(super) fn ask_late(self: &Arc<Self>, concluded: Concluded, delivery: Delivery, held: Held) {
+        tracing::debug!(task.id = %concluded.task.row.id, "the row is not stored: it is asked where the task stands");
         self.deliveries.spawn(Box::pin(self.clone().conclude_late(concluded, delivery, held)));
     }
 
@@ -68,12 +66,16 @@ impl Service {
         if self.still_stands(&mut concluded.task).await {
             return self.settle_once_recorded(concluded, delivery, held).await;
         }
-        let request = {
-            // Its claim is given up first, or it would be waited for.
-            let task = concluded.task;
-            task.request
-        };
-        let again = Arrived { delivery, held, arrival: self.arrival(), decoded: Ok(request), ahead: None };
+        // Its claim is given up first, or it would be waited for.
+        let (request, until) = given_up(*concluded.task);
+        let mut arrival = self.arrival();
+        arrival.until = until;
+        let again = Arrived { delivery, held, arrival, decoded: Ok(request), ahead: None };
         self.go_on_with_tasks(vec![again].into_iter());
     }
+}
+
+/// What is left of a task when the right to execute it is given up.
+fn given_up(task: Task) -> (TaskRequest, Instant) {
+    (task.request, task.until)
 }

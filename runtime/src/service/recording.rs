@@ -40,9 +40,8 @@ impl Unsettled {
     fn recorded(self, answer: Result<(), RecordError>) {
         // The token is dropped last: who waits for it must not find the claim.
         let Self { _token, service, concluded: Concluded { task, settlement }, delivery, held } = self;
-        let has_row = answer == Err(RecordError::Stands);
-        if task.asked.is_none() && (has_row || matches!(answer, Err(RecordError::Refused { .. }))) {
-            return service.ask_late(Concluded { task, settlement }, has_row, delivery, held);
+        if task.asked.is_none() && matches!(answer, Err(RecordError::Stands | RecordError::Refused { .. })) {
+            return service.ask_late(Concluded { task, settlement }, delivery, held);
         }
         if answer.is_ok() && reply_queue(&task.request, &task.row).is_none() {
             return service.settle_held(delivery, Some(settlement), &held);
