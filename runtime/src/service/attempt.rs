@@ -82,7 +82,7 @@ impl Service {
         if delivery.is_void() {
             return Attempted::Dropped;
         }
-        tracing::debug!(task.id = %task.row.id, "executing");
+        tracing::debug!(task.id = %task.row.id, late = is_late, "executing");
         attempt.started_at = self.parts.database.clock().now();
         let row = Arc::make_mut(&mut task.row);
         row.begin(attempt);

@@ -22,6 +22,8 @@ pub(crate) struct Execution {
     pub(crate) by: ProcessId,
     /// The time of the log line: that of this machine, as all times here.
     pub(crate) at: DateTime<Utc>,
+    /// Whether it was made before it was asked where the task stands, since it could do nothing but compute.
+    pub(crate) late: bool,
 }
 
 /// Every execution of every task, and the tasks that ran out of time.
@@ -39,7 +41,8 @@ impl Executions {
         let id = id.parse().expect("it names the task");
         if message == "executing" {
             let at = text("timestamp").and_then(|at| at.parse().ok()).expect("it has its time");
-            self.lock().entry(id).or_default().push(Execution { by, at });
+            let late = line.get("late").and_then(Value::as_bool).expect("it says so");
+            self.lock().entry(id).or_default().push(Execution { by, at, late });
         } else if message.contains(": timeout: ") {
             self.timed_out.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         }
