@@ -57,7 +57,7 @@ pub struct TaskRow {
 /// What is known of what is stored of a task when a state of it is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Novelty {
-    /// There may be something; it gives way to the state if it [yields](TaskRow::yields_to).
+    /// There may be something; it gives way to the state by the rule of the record (COMPLETED never does).
     #[default]
     Unknown,
     /// There is nothing, as far as this runtime knows. It may be wrong: a hint, for speed alone.
