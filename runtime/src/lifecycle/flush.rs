@@ -58,8 +58,9 @@ impl<R: Row> Shared<R> {
         }
     }
 
-    /// Returns when the rows are committed, but those that had to be new and are not: their ids; of several, also with an error that one of them or all together may cause; of
-    /// one, with that of a row that can't be as it is. However long an outage is, it is no reason.
+    /// Returns when the rows are committed; gives the ids of those that had to be new and are not, and so are not written. Of several, also
+    /// with an error that one of them or all together may cause; of one, with that of a row that can't be as it is. However long an outage
+    /// is, it is no reason.
     async fn write(&self, part: &[Entry<R, Waiter>]) -> Result<HashSet<Uuid>, DbErr> {
         let rows: Vec<&R> = part.iter().map(|entry| &entry.row).collect();
         let (mut backoff, mut limit, mut unclear) = (Backoff::starting_at(FIRST_PAUSE), self.db.statement_timeout, 0);
