@@ -10,6 +10,7 @@ mod again;
 mod attempt;
 mod cancel;
 mod content;
+mod copies;
 mod course;
 mod delayed;
 mod events;
@@ -24,6 +25,7 @@ mod retention;
 mod rows;
 mod schedule;
 mod shares;
+mod standing;
 mod stop;
 mod submit;
 mod tidy;
@@ -230,6 +232,13 @@ impl Service {
                 Attempted::Dropped => {
                     self.let_go(&task);
                     return End::Settle(None);
+                }
+                Attempted::NoPlace => {
+                    self.let_go(&task);
+                    let may_go_back = task.may_go_back && delivery.may_go_back();
+                    // Its claim is given up first, or the copy would wait for it.
+                    let (request, _) = task.given_up();
+                    return End::Settle(Box::pin(self.wait_in_queue(request, may_go_back, delivery)).await);
                 }
                 Attempted::Overtaken => request = task.request,
             }

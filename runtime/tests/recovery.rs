@@ -159,6 +159,33 @@ async fn a_message_that_came_back_too_often_has_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_came_back_often_waits_for_its_place_as_long_as_it_takes() {
+    let stack = Stack::new().await;
+    stack.add_component("slow", &endless());
+    // A delivery waits for twenty seconds here.
+    let places = [("WARREN_SANDBOX_CONCURRENCY", "1"), ("WARREN_CEILING_TIMEOUT", "28m 40s"), ALIVE];
+    let settings = [&UNLIMITED[..], &places, &[("WARREN_LOG_FILTER", "info,warren=debug,lapin=off")]].concat();
+    drop(stack.start(&settings));
+    let publisher = stack.publisher().await;
+    publisher.task("echo", &json!(1), Some("patient")).await;
+    // One more would be poison.
+    for _ in 2..DELIVERY_LIMIT {
+        publisher.give_back("tasks", 1).await;
+    }
+    let held = publisher.hold("tasks", 1).await;
+    let warren = stack.start(&settings);
+    publisher.task("slow", &json!(1), None).await;
+    let slow = running(&stack, 1).await.remove(0);
+    publisher.release(held).await;
+    warren.wait_for_line("a copy waits for it in its queue");
+    self::warren(&stack, &["task", "cancel", &slow.id.to_string()]);
+    let task = stack.ended("echo", 1).await.remove(0);
+    assert_eq!((task.status, task.error.as_deref()), (TaskStatus::Completed, None));
+    assert_eq!(outcomes(&stack, &task).await, [(0, AttemptOutcome::Completed)]);
+    publisher.wait_for_depth("tasks", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tasks_whose_message_is_lost_are_listed_and_published_again() {
     let stack = Stack::new().await;
     stack.add_component("slow", &endless());

@@ -16,8 +16,8 @@ use super::{
     course::{Coming, Course, course},
     in_flight::Claim,
     rows,
+    standing::novelty,
     waiting::patiently,
-    wishes::is_untouched,
 };
 use crate::{
     broker::{Delivery, Settlement},
@@ -39,13 +39,20 @@ pub(super) struct Task {
     /// Whether its row says that it is being worked on, by a runtime that is gone.
     was_running: bool,
     /// How its message came.
-    coming: Coming,
+    pub(super) coming: Coming,
     /// When it was asked where the task stands: that may have changed since. `None`: nobody has asked.
     pub(super) asked: Option<Instant>,
     /// Until when it has to have begun, see [`Config::longest_wait`](crate::config::Config::longest_wait).
     pub(super) until: Instant,
     /// While this is held, no other delivery of the same task goes on in this runtime.
     _claim: Claim,
+}
+
+impl Task {
+    /// What is left when the right to execute it is given up.
+    pub(super) fn given_up(self) -> (TaskRequest, Instant) {
+        (self.request, self.until)
+    }
 }
 
 /// What becomes of a request.
@@ -99,9 +106,6 @@ pub(super) struct Arrival {
 
 /// The pause between two looks at a task that another runtime works on.
 pub(super) const POLL: Duration = Duration::from_millis(500);
-
-/// For how long what was known of a task is taken for true while it waits for its place in the sandbox.
-const STALE: Duration = Duration::from_millis(100);
 
 impl Service {
     /// How a message comes that was delivered just now.
@@ -171,38 +175,6 @@ impl Service {
     /// Who wanted a task cancelled that has failed since meant that one, and not its next execution.
     async fn take_back_cancel(&self, id: Uuid, delivery: &Delivery) -> Option<()> {
         self.in_time(patiently(|| self.parts.database.take_back_cancel(id)), delivery).await
-    }
-
-    /// Whether what was known of the task still stands, asked anew if that is some time ago. One that was delivered before
-    /// may be at its end in another runtime at this very moment. If nobody has asked yet, whether there is nothing to be known.
-    pub(super) async fn still_stands(&self, task: &mut Task) -> bool {
-        let (id, coming, was_asked) = (task.row.id, task.coming, task.asked.is_some());
-        // Twice at most: where an answer takes so long, the next one is as old.
-        for again in [coming.redelivered, false] {
-            let is_stale = task.asked.is_none_or(|asked| again || asked.elapsed() >= STALE);
-            if task.request.message_id.is_none() || !is_stale {
-                break;
-            }
-            let asked = Instant::now();
-            let state = Box::pin(self.cut_off.run_until_cancelled(patiently(|| self.parts.lookups.state(id)))).await;
-            // Where the stop has come before the answer, nothing is begun any more.
-            let Some(state) = state else { return false };
-            if !was_asked && state.is_some() {
-                self.doubts.begin();
-            }
-            let stands = state.as_ref().is_none_or(|state| {
-                course(state, coming, self.is_elsewhere(state)) == Course::Execute(task.request.attempt)
-                    && (was_asked || is_untouched(Some(state)))
-            });
-            if !stands {
-                return false;
-            }
-            task.asked = Some(asked);
-            if !was_asked {
-                Arc::make_mut(&mut task.row).novelty = novelty(state.is_some());
-            }
-        }
-        true
     }
 
     /// What is not begun after all, and has a row that only this message was to have, is there for the next one.
@@ -296,14 +268,9 @@ impl Service {
     }
 
     /// Whether a runtime that is not known to be gone works on the task.
-    fn is_elsewhere(&self, known: &KnownTask) -> bool {
+    pub(super) fn is_elsewhere(&self, known: &KnownTask) -> bool {
         known.runs_in.as_ref().is_some_and(|runs_in| {
             *runs_in.runtime_id != *self.runtime_id && (runs_in.alive || !self.parts.heartbeat.may_judge())
         })
     }
-}
-
-/// Of a task for which it was asked whether it has a row.
-fn novelty(has_row: bool) -> Novelty {
-    if has_row { Novelty::Unknown } else { Novelty::Presumed }
 }

@@ -29,9 +29,10 @@ pub(super) enum Attempted {
     Made(Made),
     /// While it waited for its place, something has become of the task elsewhere: it has to be admitted anew.
     Overtaken,
-    /// It is not to be made: the stop came, or the connection that the task came by is gone, or all places have been taken
-    /// for long; the broker delivers it again.
+    /// It can't be made here: the stop came, or the connection that the task came by is gone.
     Dropped,
+    /// There was no place for it in time, or its component could not be had.
+    NoPlace,
 }
 
 /// An attempt that was made; the task's row has what is known of it.
@@ -45,45 +46,13 @@ pub(super) struct Made {
 impl Service {
     /// Executes the task. Its row stays as it is unless the attempt is made.
     pub(super) async fn attempt(&self, task: &mut Task, delivery: &Delivery) -> Attempted {
-        let retries = self.parts.config.retry.retries;
-        let now = self.parts.database.clock().now();
-        let mut attempt = AttemptRow::begun(task.row.attempt, self.runtime_id.clone(), now);
-        if let Some(failure) = poison(delivery) {
-            Arc::make_mut(&mut task.row).begin(attempt);
-            return Attempted::Made(Made { outcome: Outcome::GivenUp(failure), retries });
-        }
-        let Some(found) = self.find(task).await else { return Attempted::Dropped };
-        // One that may be asked late is executed first.
-        let is_late =
-            task.asked.is_none() && matches!(&found, Found::Ready(component) if is_brief(component, &task.request));
-        if task.asked.is_none() && !is_late && !self.still_stands(task).await {
-            return Attempted::Overtaken;
-        }
-        let component = match self.component(task, found) {
-            Ok(component) => component,
-            Err(failure) => {
-                Arc::make_mut(&mut task.row).begin(attempt);
-                return Attempted::Made(Made { outcome: Outcome::Failed(failure), retries });
-            }
+        let (component, slot) = match self.placed(task, delivery).await {
+            Ok(placed) => placed,
+            Err(end) => return end,
         };
+        tracing::debug!(task.id = %task.row.id, late = task.asked.is_none(), "executing");
+        let mut attempt = self.begun(task);
         attempt.component_digest = Some(component.digest.shared());
-        let may_go_back = task.may_go_back && delivery.may_go_back();
-        let Some(slot) = self.slot(&component.program, task.request.priority, may_go_back, task.until).await else {
-            // Of one that had failed before it is not known yet that it must not go back.
-            return match !is_late || self.still_stands(task).await {
-                true => Attempted::Dropped,
-                false => Attempted::Overtaken,
-            };
-        };
-        if !is_late && !self.still_stands(task).await {
-            return Attempted::Overtaken;
-        }
-        // While it waited for its place, another runtime may have got it.
-        if delivery.is_void() {
-            return Attempted::Dropped;
-        }
-        tracing::debug!(task.id = %task.row.id, late = is_late, "executing");
-        attempt.started_at = self.parts.database.clock().now();
         let row = Arc::make_mut(&mut task.row);
         row.begin(attempt);
         let mut running = self.parts.sandbox.execute(slot, component.program.clone(), call(row.id, &task.request));
@@ -109,6 +78,45 @@ impl Service {
             }
         }
         Attempted::Made(Made { outcome, retries: component.program.manifest().retries })
+    }
+
+    /// Finds the component and waits for a place; what has become of the task meanwhile is looked at once more, unless that may be
+    /// asked late. An error is how the attempt ends that is not begun.
+    async fn placed(&self, task: &mut Task, delivery: &Delivery) -> Result<(Arc<Component<Program>>, Slot), Attempted> {
+        if let Some(failure) = poison(delivery) {
+            return Err(self.not_begun(task, Outcome::GivenUp(failure)));
+        }
+        let found = self.find(task).await.ok_or(Attempted::NoPlace)?;
+        let is_late =
+            task.asked.is_none() && matches!(&found, Found::Ready(component) if is_brief(component, &task.request));
+        if task.asked.is_none() && !is_late && !self.still_stands(task).await {
+            return Err(Attempted::Overtaken);
+        }
+        let component =
+            self.component(task, found).map_err(|failure| self.not_begun(task, Outcome::Failed(failure)))?;
+        let may_go_back = task.may_go_back && delivery.may_go_back();
+        let slot = self.slot(&component.program, task.request.priority, may_go_back, task.until).await;
+        // Of one that has no place it has to be known whether it may go back.
+        if (!is_late || slot.is_none()) && !self.still_stands(task).await {
+            return Err(Attempted::Overtaken);
+        }
+        match slot {
+            // Another runtime may have got it.
+            _ if delivery.is_void() => Err(Attempted::Dropped),
+            Some(slot) => Ok((component, slot)),
+            None => Err(Attempted::NoPlace),
+        }
+    }
+
+    fn begun(&self, task: &Task) -> AttemptRow {
+        AttemptRow::begun(task.row.attempt, self.runtime_id.clone(), self.parts.database.clock().now())
+    }
+
+    /// An attempt that fails before anything is executed.
+    fn not_begun(&self, task: &mut Task, outcome: Outcome) -> Attempted {
+        let attempt = self.begun(task);
+        Arc::make_mut(&mut task.row).begin(attempt);
+        Attempted::Made(Made { outcome, retries: self.parts.config.retry.retries })
     }
 
     /// Finds the component. Where it has to be compiled that may take long: it must not hold up a stop, nor keep the tasks of

@@ -14,10 +14,9 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use event_driven::{message::TaskRequest, names::Attempt};
-use tokio::time::Instant;
+use event_driven::names::Attempt;
 
-use super::{Service, admission::Task, attempt::is_brief, load::Held, recording::Concluded, together::Arrived};
+use super::{Service, attempt::is_brief, load::Held, recording::Concluded, together::Arrived};
 use crate::{
     broker::{Broker, Delivery},
     components::Found,
@@ -67,15 +66,10 @@ impl Service {
             return self.settle_once_recorded(concluded, delivery, held).await;
         }
         // Its claim is given up first, or it would be waited for.
-        let (request, until) = given_up(*concluded.task);
+        let (request, until) = concluded.task.given_up();
         let mut arrival = self.arrival();
         arrival.until = until;
         let again = Arrived { delivery, held, arrival, decoded: Ok(request), ahead: None };
         self.go_on_with_tasks(vec![again].into_iter());
     }
-}
-
-/// What is left of a task when the right to execute it is given up.
-fn given_up(task: Task) -> (TaskRequest, Instant) {
-    (task.request, task.until)
 }

@@ -2,7 +2,6 @@
 //! in the queue of its class. Between the decoded request and admission.
 
 use event_driven::{
-    backoff::Backoff,
     message::{ShortText, Start, TaskRequest, UniqueFor, moved_properties},
     names::{Attempt, Priority},
 };
@@ -11,13 +10,10 @@ use uuid::Uuid;
 
 use super::{Service, rows, submit::new_id, waiting::patiently};
 use crate::{
-    broker::{Delivery, Publish, PublishError, Queue, Settlement, Target},
+    broker::{Delivery, Queue, Settlement},
     lifecycle::{Kind, KnownTask, QueryError, TaskRow, TaskStatus},
     outcome::{ErrorClass, Failure},
 };
-
-/// The first pause before a message that no queue has taken yet is published again.
-const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What becomes of a request that has its wishes granted.
 pub(super) enum Granted {
@@ -139,24 +135,7 @@ impl Service {
         if let Some(message_id) = &request.message_id {
             properties = properties.with_message_id(message_id.to_short_string());
         }
-        let publish = Publish { target: Target::Class(request.priority), properties, body: delivery.body.clone() };
-        let moved = async {
-            let mut backoff = Backoff::starting_at(FIRST_PAUSE);
-            loop {
-                match self.parts.broker.publish(publish.clone()).await {
-                    Err(
-                        error @ (PublishError::Disconnected(_)
-                        | PublishError::TimedOut(_)
-                        | PublishError::Nacked { .. }),
-                    ) => {
-                        tracing::debug!(%error, "a task is not in the queue of its class yet: {error}");
-                        tokio::time::sleep(backoff.pause()).await;
-                    }
-                    published => return published,
-                }
-            }
-        };
-        match self.in_time(moved, delivery).await {
+        match self.copy_to_class(request.priority, properties, delivery).await {
             Some(Ok(())) => Granted::Settle(Settlement::Ack),
             None => Granted::Drop,
             Some(Err(error)) => {

@@ -221,7 +221,12 @@ impl TestPublisher {
 
     /// Takes the first messages of a queue, so many, and gives them back: as a runtime that dies.
     pub(crate) async fn give_back(&self, queue: &str, messages: usize) {
-        use event_driven::lapin::options::BasicNackOptions;
+        let held = self.hold(queue, messages).await;
+        self.release(held).await;
+    }
+
+    /// Takes the first messages of a queue, so many, and settles them not yet.
+    pub(crate) async fn hold(&self, queue: &str, messages: usize) -> Vec<u64> {
         let mut tags = Vec::new();
         while tags.len() < messages {
             let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
@@ -229,7 +234,13 @@ impl TestPublisher {
             let Some(message) = got.expect("the queue is there") else { continue };
             tags.push(message.delivery.delivery_tag);
         }
-        for tag in tags {
+        tags
+    }
+
+    /// Gives back what it holds.
+    pub(crate) async fn release(&self, held: Vec<u64>) {
+        use event_driven::lapin::options::BasicNackOptions;
+        for tag in held {
             let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
             self.channel.basic_nack(tag, again).await.expect("given back");
         }
