@@ -21,6 +21,7 @@ mod receive;
 mod registry;
 mod schedules;
 mod starting;
+mod task_view;
 mod tasks;
 mod upload;
 mod wait;
@@ -37,7 +38,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::{access::Access, activity::Lookout, receive::Uploads, walks::Walks};
 pub use self::{
     access::WithoutToken, components::UsageView, events::EventView, logs::LogsView, problem::Problem,
-    schedules::ScheduleView, starting::Starting, tasks::TaskView,
+    schedules::ScheduleView, starting::Starting, task_view::TaskView,
 };
 use crate::service::Service;
 

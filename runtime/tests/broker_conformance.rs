@@ -39,3 +39,34 @@ conformance! {
     every_event_is_delivered_once
     a_thousand_tasks_settled_in_any_order_leave_an_empty_queue
 }
+
+/// In memory alone: RabbitMQ's queues have a limit only where somebody has set one.
+#[tokio::test]
+async fn who_publishes_in_turn_waits_until_a_full_queue_has_room() {
+    use event_driven::client::Settlement;
+    use warren::broker::{Broker, InProcessLimits, Publish, PublishError, Queue, Target};
+
+    let broker = Broker::in_process(InProcessLimits { queue: 2, ..InProcessLimits::default() });
+    let Broker::InProcess(in_process) = &broker else { unreachable!("it is in process") };
+    let task = |body: &'static str| Publish {
+        target: Target::Task("routing.task.run.echo".into()),
+        properties: fixture::properties(),
+        body: body.into(),
+    };
+    let mut deliveries = broker.consume(Queue::Tasks);
+    for body in ["first", "second"] {
+        in_process.publish_in_turn(task(body)).await.unwrap();
+    }
+    assert!(matches!(broker.publish(task("refused")).await, Err(PublishError::Nacked { .. })));
+    let mut third = std::pin::pin!(in_process.publish_in_turn(task("third")));
+    assert!(futures_util::poll!(third.as_mut()).is_pending(), "there is no room");
+    let first = fixture::next(&mut deliveries).await;
+    assert!(futures_util::poll!(third.as_mut()).is_pending(), "what is delivered has its place until it is settled");
+    broker.settle(first, Settlement::Ack);
+    fixture::within(third).await.unwrap();
+    for body in ["second", "third"] {
+        let delivery = fixture::next(&mut deliveries).await;
+        assert_eq!(fixture::body(&delivery), body);
+        broker.settle(delivery, Settlement::Ack);
+    }
+}

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{problem::Problem, receipt::ReceiptView, tasks::TaskView};
+use super::{problem::Problem, receipt::ReceiptView, task_view::TaskView};
 use crate::service::Service;
 
 /// One attempt at a task.

@@ -12,11 +12,7 @@ use axum::{
 };
 use uuid::Uuid;
 
-use super::{
-    problem::Problem,
-    tasks::{TaskView, WaitQuery},
-    wait,
-};
+use super::{problem::Problem, task_view::TaskView, tasks::WaitQuery, wait};
 use crate::{lifecycle::Cancelled, service::Service};
 
 /// Cancel a task that waits, or runs in whichever runtime.

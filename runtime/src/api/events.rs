@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{
     page::Page,
     problem::Problem,
-    tasks::{raw, text},
+    task_view::{raw, text},
 };
 use crate::{
     lifecycle::{EventFilter, EventRow, EventSummary, RoutingKeyFilter},

@@ -97,7 +97,25 @@ impl InProcess {
             }
         };
         let message = Message::new(key, publish.properties, publish.body);
-        self.shared.change(|queues| queues.publish(queue, message))
+        self.shared.queues().publish(queue, message)?;
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Publishes as soon as the queue has room. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`publish`](super::Broker::publish), but for a full queue.
+    pub async fn publish_in_turn(&self, publish: Publish) -> Result<(), PublishError> {
+        loop {
+            // Registered before the look, so that no change is missed in between.
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            match self.publish(publish.clone()) {
+                Err(PublishError::Nacked { .. }) => changed.await,
+                published => return published,
+            }
+        }
     }
 
     /// Waits for the reply to the queue of this name, given up when dropped. What is published to a name that nobody waits

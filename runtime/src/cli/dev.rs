@@ -60,10 +60,8 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
     let names: Vec<_> = parts.components.list().into_iter().map(|listed| listed.stored.name.to_string()).collect();
     print_next(&parts.config.components.url, &names, bound.addr)?;
     let service = Service::start(parts).await;
-    match service.resume().await {
-        Ok(0) => {}
-        Ok(taken_up) => tracing::info!("{taken_up} tasks that were not done are taken up again"),
-        Err(error) => tracing::warn!(%error, "not all tasks could be taken up again, the next start goes on: {error}"),
+    if let Err(error) = service.resume().await {
+        tracing::warn!(%error, "tasks that were not done can't be taken up again, the next start does: {error}");
     }
     start::serve(service, bound, WithoutToken::LoopbackMayWrite, signals).await
 }

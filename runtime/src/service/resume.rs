@@ -1,29 +1,56 @@
 //! Takes up again what was accepted and is not done: for `warren dev`, whose broker does not outlive the process.
+//!
+//! Beside what is accepted meanwhile, since there may be more than the queue has room for.
 
-use super::{
-    Service,
-    again::request_of,
-    submit::{SubmitError, publish_task},
+use std::sync::Arc;
+
+use super::{Service, again::request_of, submit::publish_task, waiting::patiently};
+use crate::{
+    broker::{Broker, InProcess, PublishError},
+    lifecycle::{Cursor, QueryError},
 };
-use crate::lifecycle::Cursor;
 
 /// Rows that are read at once; each may carry a payload of some megabytes.
 const PAGE: u64 = 256;
 
 impl Service {
-    /// Publishes the message of each unfinished row once more. Gives how many that were.
+    /// Begins to publish the message of each unfinished row once more, as fast as the queue takes them, and says how many those were.
+    /// What is left at a stop is taken up at the next start. Where the broker outlives the process there is nothing to be done.
     ///
     /// # Errors
-    /// If the database can't be asked, or the broker refuses a message: what is left is taken up at the next start.
-    pub async fn resume(&self) -> Result<usize, SubmitError> {
+    /// If the database can't be asked which the last one is: what comes after that is published by who accepts it.
+    pub async fn resume(self: &Arc<Self>) -> Result<(), QueryError> {
+        let Broker::InProcess(broker) = self.parts.broker.clone() else { return Ok(()) };
+        let Some(last) = self.parts.database.last_unfinished().await? else { return Ok(()) };
+        let service = self.clone();
+        self.background.spawn(async move {
+            match service.cut_off.run_until_cancelled(service.publish_unfinished(&broker, last)).await {
+                None => {}
+                Some(Ok(count)) => tracing::info!("{count} tasks that were not done are taken up again"),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "not all tasks could be taken up again, the next start goes on: {error}");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// As far as the one that stands at `last`.
+    async fn publish_unfinished(&self, broker: &InProcess, last: Cursor) -> Result<usize, PublishError> {
         let (mut count, mut after) = (0, None);
         loop {
-            let rows = self.parts.database.unfinished(PAGE, after).await?;
-            let Some(last) = rows.last() else { return Ok(count) };
-            after = Some(Cursor { created_at: last.created_at, id: last.id });
+            let rows = patiently(|| self.parts.database.unfinished(PAGE, after)).await;
+            if rows.is_empty() {
+                return Ok(count);
+            }
             for row in rows {
+                let place = Cursor { created_at: row.created_at, id: row.id };
+                if place > last {
+                    return Ok(count);
+                }
+                after = Some(place);
                 if let Some(request) = request_of(&row) {
-                    self.parts.broker.publish(publish_task(&request)).await?;
+                    broker.publish_in_turn(publish_task(&request)).await?;
                     count += 1;
                 }
             }

@@ -7,8 +7,8 @@ use std::{fmt, str::FromStr};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// The last row of a page. Its text (`1785571200000000-0198…`) may be handed out and taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The last row of a page; greater is younger. Its text (`1785571200000000-0198…`) may be handed out and taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// When the row was created.
     pub created_at: DateTime<Utc>,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::{TaskStatus, task_store, task_store::Column};
 use sea_orm::{
-    DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -78,18 +78,32 @@ impl Database {
     /// # Errors
     /// See [`QueryError`].
     pub async fn unfinished(&self, limit: u64, after: Option<Cursor>) -> Result<Vec<TaskRow>, QueryError> {
-        let mut tasks = task_store::Entity::find()
-            .filter(Expr::cust("status IN ('PENDING', 'RUNNING')"))
-            .filter(is_delayed().not())
-            .order_by_asc(Column::CreatedAt)
-            .order_by_asc(Column::IdTask)
-            .limit(limit);
+        let mut tasks = unfinished().order_by_asc(Column::CreatedAt).order_by_asc(Column::IdTask).limit(limit);
         if let Some(after) = after {
             let last = Expr::tuple([Expr::value(after.created_at), Expr::value(after.id)]);
             tasks = tasks.filter(place().gt(last));
         }
         Ok(tasks.all(&self.reader).await?.into_iter().map(TaskRow::from).collect())
     }
+
+    /// Where the youngest of these stands.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn last_unfinished(&self) -> Result<Option<Cursor>, QueryError> {
+        let youngest = unfinished()
+            .select_only()
+            .columns([Column::CreatedAt, Column::IdTask])
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::IdTask);
+        let place = youngest.into_tuple().one(&self.reader).await?;
+        Ok(place.map(|(created_at, id)| Cursor { created_at, id }))
+    }
+}
+
+/// Tasks that are PENDING or RUNNING and do not wait for their time.
+fn unfinished() -> Select<task_store::Entity> {
+    task_store::Entity::find().filter(Expr::cust("status IN ('PENDING', 'RUNNING')")).filter(is_delayed().not())
 }
 
 /// Where a row stands in a list; the same pair as in the indexes.
