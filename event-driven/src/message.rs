@@ -22,8 +22,9 @@ mod unique_for;
 
 pub use copy::{
     dead_properties, first_routing_key, moved_properties, renewed_properties, retry_properties, revived_properties,
+    waiting_properties,
 };
-pub use death::{Death, returns};
+pub use death::{Death, earlier_returns, returns};
 pub use error::{DecodeError, Malformed, Partial};
 pub use event::EventMessage;
 pub use field_table::{HeaderError, field_table_to_json, json_to_field_table};

@@ -83,6 +83,9 @@ pub mod header {
     /// The property `user_id` of the message that a copy was made of. RabbitMQ refuses the property itself to a
     /// connection of another user.
     pub const USER_ID: &str = "x-user-id";
+    /// On a copy that waits on in a message's place: how often that came back, but for want of a place. Its presence says that the copy
+    /// was delivered before.
+    pub const RETURNS: &str = "x-returns";
     /// The property `expiration` of the message that a copy was made of. The copy must not expire.
     pub const EXPIRATION: &str = "x-expiration";
     /// How long a task is to wait before it is executed, in whole milliseconds, from when the service gets it.

@@ -235,10 +235,7 @@ impl Service {
                 }
                 Attempted::NoPlace => {
                     self.let_go(&task);
-                    let may_go_back = task.may_go_back && delivery.may_go_back();
-                    // Its claim is given up first, or the copy would wait for it.
-                    let (request, _) = task.given_up();
-                    return End::Settle(Box::pin(self.wait_in_queue(request, may_go_back, delivery)).await);
+                    return End::Settle(Box::pin(self.wait_in_queue(task, delivery)).await);
                 }
                 Attempted::Overtaken => request = task.request,
             }

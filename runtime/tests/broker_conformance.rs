@@ -42,11 +42,11 @@ conformance! {
 
 /// In memory alone: RabbitMQ's queues have a limit only where somebody has set one.
 #[tokio::test]
-async fn who_publishes_in_turn_waits_until_a_full_queue_has_room() {
+async fn who_publishes_in_turn_leaves_half_of_the_queue_to_others() {
     use event_driven::client::Settlement;
     use warren::broker::{Broker, InProcessLimits, Publish, PublishError, Queue, Target};
 
-    let broker = Broker::in_process(InProcessLimits { queue: 2, ..InProcessLimits::default() });
+    let broker = Broker::in_process(InProcessLimits { queue: 4, ..InProcessLimits::default() });
     let Broker::InProcess(in_process) = &broker else { unreachable!("it is in process") };
     let task = |body: &'static str| Publish {
         target: Target::Task("routing.task.run.echo".into()),
@@ -54,17 +54,26 @@ async fn who_publishes_in_turn_waits_until_a_full_queue_has_room() {
         body: body.into(),
     };
     let mut deliveries = broker.consume(Queue::Tasks);
-    for body in ["first", "second"] {
+    for body in ["1", "2"] {
         in_process.publish_in_turn(task(body)).await.unwrap();
     }
+    let mut waits = std::pin::pin!(in_process.publish_in_turn(task("5")));
+    assert!(futures_util::poll!(waits.as_mut()).is_pending(), "half of it is taken");
+    for body in ["3", "4"] {
+        broker.publish(task(body)).await.unwrap();
+    }
     assert!(matches!(broker.publish(task("refused")).await, Err(PublishError::Nacked { .. })));
-    let mut third = std::pin::pin!(in_process.publish_in_turn(task("third")));
-    assert!(futures_util::poll!(third.as_mut()).is_pending(), "there is no room");
-    let first = fixture::next(&mut deliveries).await;
-    assert!(futures_util::poll!(third.as_mut()).is_pending(), "what is delivered has its place until it is settled");
-    broker.settle(first, Settlement::Ack);
-    fixture::within(third).await.unwrap();
-    for body in ["second", "third"] {
+    for body in ["1", "2", "3"] {
+        assert!(
+            futures_util::poll!(waits.as_mut()).is_pending(),
+            "what is delivered has its place until it is settled"
+        );
+        let delivery = fixture::next(&mut deliveries).await;
+        assert_eq!(fixture::body(&delivery), body);
+        broker.settle(delivery, Settlement::Ack);
+    }
+    fixture::within(waits).await.unwrap();
+    for body in ["4", "5"] {
         let delivery = fixture::next(&mut deliveries).await;
         assert_eq!(fixture::body(&delivery), body);
         broker.settle(delivery, Settlement::Ack);

@@ -44,6 +44,7 @@ pub fn retry_properties(
     max_bytes: usize,
 ) -> BasicProperties {
     let mut headers = kept_headers(original, &DEATHS);
+    headers.retain(|(name, _)| *name != header::RETURNS);
     headers.push((header::ATTEMPT, AMQPValue::LongLongInt(attempt.number().into())));
     with_notes(original, headers, Vec::new(), routing_key, error, max_bytes)
 }
@@ -63,16 +64,33 @@ pub fn dead_properties(
 /// The properties of a copy that goes on to the queue of its class, by the name of that queue. What the message asks for stays,
 /// but that it is to be the only one of its kind, which was granted; and its `expiration` begins anew.
 pub fn moved_properties(original: &BasicProperties, routing_key: &str) -> BasicProperties {
+    queued_properties(original, routing_key, header::UNIQUE_FOR, None)
+}
+
+/// The properties of a copy that waits on in the message's place, in the same queue, by the name of that. `returns`: what it tells of how
+/// often that came back; `None` if it is to be taken for published just now. Its `expiration` begins anew.
+pub fn waiting_properties(original: &BasicProperties, routing_key: &str, returns: Option<u64>) -> BasicProperties {
+    let count = |returns| AMQPValue::LongLongInt(i64::try_from(returns).unwrap_or(i64::MAX));
+    queued_properties(original, routing_key, header::RETURNS, returns.map(|returns| (header::RETURNS, count(returns))))
+}
+
+fn queued_properties(
+    original: &BasicProperties,
+    routing_key: &str,
+    dropped: &str,
+    note: Option<(&'static str, AMQPValue)>,
+) -> BasicProperties {
     let mut headers = kept_headers(original, &DEATHS);
     let mut notes = noted(original);
     notes.retain(|(name, _)| *name != header::EXPIRATION);
     notes.push((header::ROUTING_KEY, AMQPValue::LongString(routing_key.into())));
-    headers.retain(|(name, _)| *name != header::UNIQUE_FOR && !notes.iter().any(|(note, _)| note == name));
+    headers.retain(|(name, _)| *name != dropped && !notes.iter().any(|(note, _)| note == name));
     headers.extend(notes);
-    let moved = copied(original).with_headers(table(headers));
+    headers.extend(note);
+    let queued = copied(original).with_headers(table(headers));
     match original.expiration() {
-        Some(expiration) => moved.with_expiration(expiration.clone()),
-        None => moved,
+        Some(expiration) => queued.with_expiration(expiration.clone()),
+        None => queued,
     }
 }
 
@@ -81,7 +99,8 @@ pub fn moved_properties(original: &BasicProperties, routing_key: &str) -> BasicP
 /// was published with stands in a header.
 pub fn revived_properties(dead: &BasicProperties) -> BasicProperties {
     let mut headers = kept_headers(dead, &DEATHS);
-    headers.retain(|(name, _)| ![header::ATTEMPT, header::ERROR, header::DEAD_AT, header::EXPIRATION].contains(name));
+    const OF_BEFORE: [&str; 5] = [header::ATTEMPT, header::ERROR, header::DEAD_AT, header::EXPIRATION, header::RETURNS];
+    headers.retain(|(name, _)| !OF_BEFORE.contains(name));
     if !headers.iter().any(|(name, _)| *name == header::ROUTING_KEY) {
         let key = Death::last(dead).and_then(|death| death.routing_key);
         headers.extend(key.map(|key| (header::ROUTING_KEY, AMQPValue::LongString(key.into()))));
@@ -210,7 +229,10 @@ pub fn first_routing_key(exchange: &str, routing_key: &str, queue: &str, propert
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{earlier_returns, returns},
+        *,
+    };
 
     fn with_headers(headers: &[(&str, AMQPValue)]) -> BasicProperties {
         let mut table = FieldTable::default();
@@ -275,6 +297,26 @@ mod tests {
         assert_eq!(names(&renewed), ["x-error", "x-expiration", "x-user-id"]);
         assert_eq!((renewed.user_id(), renewed.expiration()), (&None, &None));
         assert_eq!(renewed_properties(&renewed), renewed);
+    }
+
+    #[test]
+    fn what_waits_on_asks_for_the_same_and_tells_how_often_it_came_back() {
+        let original = with_headers(&[
+            ("x-attempt", AMQPValue::LongInt(1)),
+            ("x-unique-for", AMQPValue::LongInt(1000)),
+            ("x-returns", AMQPValue::LongLongInt(1)),
+            ("x-delivery-count", AMQPValue::LongInt(9)),
+            ("x-death", AMQPValue::Void),
+        ])
+        .with_expiration("60000".into());
+        let waiting = waiting_properties(&original, "routing.task.run.echo", Some(5));
+        assert_eq!(names(&waiting), ["x-attempt", "x-returns", "x-routing-key", "x-unique-for"]);
+        assert_eq!((earlier_returns(&waiting), returns(&waiting)), (Some(5), 0));
+        assert_eq!(waiting.expiration(), original.expiration());
+        let fresh = waiting_properties(&original, "routing.task.run.echo", None);
+        assert_eq!(earlier_returns(&fresh), None);
+        let retry = retry_properties(&waiting, "routing.task.run.echo", Attempt::new(2), "technical", 1 << 16);
+        assert_eq!(earlier_returns(&retry), None, "what is attempted anew is counted anew");
     }
 
     #[test]

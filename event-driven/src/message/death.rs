@@ -40,8 +40,18 @@ impl Death {
 
 /// How often a message came back to its queue, as far as the broker counts: quorum queues do, classic ones don't.
 pub fn returns(of: &BasicProperties) -> u64 {
-    let count = properties::header_value(of, header::DELIVERY_COUNT).and_then(AMQPValue::as_long_long_int);
-    count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
+    count(of, header::DELIVERY_COUNT).unwrap_or_default()
+}
+
+/// How often the message came back in whose place this one waits on, see [`waiting_properties`](super::waiting_properties). `None`: it
+/// is no such copy.
+pub fn earlier_returns(of: &BasicProperties) -> Option<u64> {
+    count(of, header::RETURNS)
+}
+
+fn count(of: &BasicProperties, name: &str) -> Option<u64> {
+    let count = properties::header_value(of, name).and_then(AMQPValue::as_long_long_int)?;
+    u64::try_from(count).ok()
 }
 
 fn by_broker(of: &BasicProperties) -> Option<Death> {

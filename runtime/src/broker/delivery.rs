@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use event_driven::{
     client::{self, Original, Settlement},
-    message::returns,
+    message::{earlier_returns, returns},
     names::{DEAD_EVENT_STORE_QUEUE, DEAD_TASKS_QUEUE, EVENT_STORE_QUEUE, Priority},
 };
 use lapin::BasicProperties;
@@ -74,7 +74,7 @@ pub struct Delivery {
     pub properties: BasicProperties,
     /// Its body.
     pub body: Bytes,
-    /// Whether it was delivered before and not settled, perhaps to a process that died of it.
+    /// Whether it, or what it waits on in the place of, was delivered before and not settled, perhaps to a process that died of it.
     pub redelivered: bool,
     pub(super) receipt: Receipt,
 }
@@ -98,15 +98,21 @@ impl Delivery {
         }
     }
 
-    /// How often the message came back to its queue, as far as the broker counts.
+    /// How often the message came back to its queue, as far as the broker counts; that in whose place it waits on included.
     pub fn returns(&self) -> u64 {
-        returns(&self.properties)
+        let earlier = earlier_returns(&self.properties).unwrap_or_default();
+        earlier.saturating_add(returns(&self.properties))
+    }
+
+    /// Of these, those that were not for want of a place, as far as that is known.
+    pub fn returns_without_outcome(&self) -> u64 {
+        self.returns().saturating_sub(returns(&self.properties).min(MOST_RETURNS))
     }
 
     /// Whether it may be given back only because it would have to wait here. Not too often: a quorum queue takes what was
     /// given back 20 times for poison. In memory there is nobody else who could have it.
     pub fn may_go_back(&self) -> bool {
-        matches!(self.receipt.ticket, Some(Ticket::RabbitMq(_))) && self.returns() < MOST_RETURNS
+        matches!(self.receipt.ticket, Some(Ticket::RabbitMq(_))) && returns(&self.properties) < MOST_RETURNS
     }
 
     pub(super) fn settle(mut self, settlement: Settlement) {

@@ -97,24 +97,22 @@ impl InProcess {
             }
         };
         let message = Message::new(key, publish.properties, publish.body);
-        self.shared.queues().publish(queue, message)?;
-        self.shared.changed.notify_waiters();
-        Ok(())
+        self.shared.change(|queues| queues.publish(queue, message))
     }
 
-    /// Publishes as soon as the queue has room. Cancel-safe.
+    /// Publishes as soon as all queues are less than half full: the other half is for who does not wait. Cancel-safe.
     ///
     /// # Errors
-    /// As [`publish`](super::Broker::publish), but for a full queue.
+    /// As [`publish`](super::Broker::publish).
     pub async fn publish_in_turn(&self, publish: Publish) -> Result<(), PublishError> {
         loop {
             // Registered before the look, so that no change is missed in between.
             let mut changed = std::pin::pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            match self.publish(publish.clone()) {
-                Err(PublishError::Nacked { .. }) => changed.await,
-                published => return published,
+            if !self.shared.queues().is_half_full() {
+                return self.publish(publish);
             }
+            changed.await;
         }
     }
 

@@ -4,6 +4,7 @@ use std::{num::NonZeroU16, time::Duration};
 
 use event_driven::{
     client::{self, Client, Prefetch, RawDelivery, Source},
+    message::earlier_returns,
     topology::plan,
 };
 use tokio::sync::watch;
@@ -81,6 +82,7 @@ impl Inbox {
         let deliveries = self.deliveries.recv_many(most).await;
         let of_queue = |RawDelivery { routing_key, properties, body, redelivered, receipt }| {
             let receipt = Receipt::new(Ticket::RabbitMq(receipt));
+            let redelivered = redelivered || earlier_returns(&properties).is_some();
             Delivery { queue: self.queue, routing_key, properties, body, redelivered, receipt }
         };
         deliveries.into_iter().map(of_queue).collect()

@@ -29,9 +29,10 @@ pub(super) enum Attempted {
     Made(Made),
     /// While it waited for its place, something has become of the task elsewhere: it has to be admitted anew.
     Overtaken,
-    /// It can't be made here: the stop came, or the connection that the task came by is gone.
+    /// It is not to be made: the stop came, or the connection that the task came by is gone, or it has waited for long and may be given
+    /// back for that; the broker delivers it again.
     Dropped,
-    /// There was no place for it in time, or its component could not be had.
+    /// There was no place for it in time, and it may not be given back for that.
     NoPlace,
 }
 
@@ -86,7 +87,7 @@ impl Service {
         if let Some(failure) = poison(delivery) {
             return Err(self.not_begun(task, Outcome::GivenUp(failure)));
         }
-        let found = self.find(task).await.ok_or(Attempted::NoPlace)?;
+        let found = self.find(task).await.ok_or(Attempted::Dropped)?;
         let is_late =
             task.asked.is_none() && matches!(&found, Found::Ready(component) if is_brief(component, &task.request));
         if task.asked.is_none() && !is_late && !self.still_stands(task).await {
@@ -96,14 +97,15 @@ impl Service {
             self.component(task, found).map_err(|failure| self.not_begun(task, Outcome::Failed(failure)))?;
         let may_go_back = task.may_go_back && delivery.may_go_back();
         let slot = self.slot(&component.program, task.request.priority, may_go_back, task.until).await;
-        // Of one that has no place it has to be known whether it may go back.
-        if (!is_late || slot.is_none()) && !self.still_stands(task).await {
+        // One that may be asked late is asked now if it has no place: whether it may be given back has to be known.
+        if is_late == slot.is_none() && !self.still_stands(task).await {
             return Err(Attempted::Overtaken);
         }
         match slot {
             // Another runtime may have got it.
             _ if delivery.is_void() => Err(Attempted::Dropped),
             Some(slot) => Ok((component, slot)),
+            None if may_go_back => Err(Attempted::Dropped),
             None => Err(Attempted::NoPlace),
         }
     }

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use event_driven::{
-    backoff::Backoff,
-    lapin::BasicProperties,
-    message::{TaskRequest, moved_properties},
-    names::Priority,
-};
+use event_driven::{backoff::Backoff, lapin::BasicProperties, message::waiting_properties, names::Priority};
+use tokio::time::timeout;
 
-use super::Service;
+use super::{Service, admission::Task};
 use crate::broker::{Broker, Delivery, Publish, PublishError, Settlement, Target};
+
+/// For so long it is tried to publish a copy of what waits for its place. Its delivery must not stay until RabbitMQ takes it back.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The first pause before a message that no queue has taken yet is published again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -45,31 +44,28 @@ impl Service {
         self.in_time(published, delivery).await
     }
 
-    /// What becomes of a message whose task had no place here in time. As a rule it is given back. But a quorum queue takes what was
-    /// given back 20 times for poison, and what is delivered again for a copy of what failed: then a copy waits in its place, as if
-    /// it had just been published. Not of one that has no id: that would not be known for the task that has its row.
-    pub(super) async fn wait_in_queue(
-        &self,
-        request: TaskRequest,
-        may_go_back: bool,
-        delivery: &Delivery,
-    ) -> Option<Settlement> {
+    /// What becomes of a message whose task had no place here for as long as it may wait, and that has been given back for that as often as it
+    /// may: a quorum queue takes what was given back 20 times for poison. A copy waits on in its place. Where the task had FAILED
+    /// and was published again, what is given back would be taken for a copy of what failed: this one is as if it had just been published.
+    ///
+    /// `None`: it is given back even so. One without an id would not be known for the task that has its row; and the queue may be full.
+    pub(super) async fn wait_in_queue(&self, task: Box<Task>, delivery: &Delivery) -> Option<Settlement> {
         let counts = matches!(self.parts.broker, Broker::RabbitMq(_));
-        if may_go_back || !counts || request.message_id.is_none() || self.is_stopping() || delivery.is_void() {
+        if !counts || task.request.message_id.is_none() || self.is_stopping() || delivery.is_void() {
             return None;
         }
-        let properties = moved_properties(&delivery.properties, &delivery.routing_key);
-        match self.copy_to_class(request.priority, properties, delivery).await? {
+        let returns = task.may_go_back.then(|| delivery.returns_without_outcome());
+        // Its claim is given up first, or the copy would wait for it.
+        drop(task);
+        let properties = waiting_properties(&delivery.properties, &delivery.routing_key, returns);
+        let class = delivery.queue.class().unwrap_or_default();
+        match timeout(PATIENCE, self.copy_to_class(class, properties, delivery)).await.ok()?? {
             Ok(()) => {
-                let name = request.task_name.as_str();
-                tracing::debug!(
-                    task.name = name,
-                    "there was no place for a task in time: a copy waits for it in its queue"
-                );
+                tracing::debug!("there was no place for a task in time: a copy waits for it in its queue");
                 Some(Settlement::Ack)
             }
             Err(error) => {
-                tracing::warn!(%error, class = %request.priority, "a task that waits for its place can't be published anew: {error}");
+                tracing::warn!(%error, %class, "a task that waits for its place can't be put back as a copy: {error}");
                 None
             }
         }

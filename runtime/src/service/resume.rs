@@ -1,12 +1,17 @@
 //! Takes up again what was accepted and is not done: for `warren dev`, whose broker does not outlive the process.
 //!
-//! Beside what is accepted meanwhile, since there may be more than the queue has room for.
+//! Beside what is accepted meanwhile, since there may be more than the queue has room for. What is published again by somebody else at that
+//! time (a retry, what falls due) may come twice, as over AMQP.
 
 use std::sync::Arc;
 
-use super::{Service, again::request_of, submit::publish_task, waiting::patiently};
+use super::{
+    Service,
+    again::request_of,
+    submit::{SubmitError, publish_task},
+};
 use crate::{
-    broker::{Broker, InProcess, PublishError},
+    broker::{Broker, InProcess},
     lifecycle::{Cursor, QueryError},
 };
 
@@ -36,10 +41,10 @@ impl Service {
     }
 
     /// As far as the one that stands at `last`.
-    async fn publish_unfinished(&self, broker: &InProcess, last: Cursor) -> Result<usize, PublishError> {
+    async fn publish_unfinished(&self, broker: &InProcess, last: Cursor) -> Result<usize, SubmitError> {
         let (mut count, mut after) = (0, None);
         loop {
-            let rows = patiently(|| self.parts.database.unfinished(PAGE, after)).await;
+            let rows = self.parts.database.unfinished(PAGE, after).await?;
             if rows.is_empty() {
                 return Ok(count);
             }
