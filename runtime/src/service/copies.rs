@@ -55,17 +55,18 @@ impl Service {
             return None;
         }
         let returns = task.may_go_back.then(|| delivery.returns_without_outcome());
+        let id = task.row.id;
         // Its claim is given up first, or the copy would wait for it.
         drop(task);
         let properties = waiting_properties(&delivery.properties, &delivery.routing_key, returns);
         let class = delivery.queue.class().unwrap_or_default();
         match timeout(PATIENCE, self.copy_to_class(class, properties, delivery)).await.ok()?? {
             Ok(()) => {
-                tracing::debug!("there was no place for a task in time: a copy waits for it in its queue");
+                tracing::debug!(task.id = %id, "there was no place for a task in time: a copy waits for it in its queue");
                 Some(Settlement::Ack)
             }
             Err(error) => {
-                tracing::warn!(%error, %class, "a task that waits for its place can't be put back as a copy: {error}");
+                tracing::warn!(task.id = %id, %error, %class, "a task that waits for its place can't be put back as a copy: {error}");
                 None
             }
         }
