@@ -19,7 +19,7 @@ mod rabbitmq;
 
 use std::{num::NonZeroU16, time::Duration};
 
-pub use config::{BrokerConfig, InProcessLimits};
+pub use config::{BrokerConfig, InProcessLimits, MOST_EVENTS};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Queue};
 pub(crate) use depths::is_missing;

@@ -13,6 +13,7 @@ mod content;
 mod copies;
 mod course;
 mod delayed;
+mod event_pace;
 mod events;
 mod in_flight;
 mod late;
@@ -45,6 +46,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     admission::{Admission, Arrival, Known},
     attempt::{Attempted, Made},
+    event_pace::EventPace,
     in_flight::InFlight,
     late::Doubts,
     load::{Held, Load},
@@ -151,7 +153,12 @@ impl Service {
         service.background.spawn(Self::keep_tidy(Arc::downgrade(&service)));
         service.background.spawn(Self::delete_until_stop(Arc::downgrade(&service)));
         service.background.close();
-        service.deliveries.spawn(service.clone().consume(events, Self::begin_events));
+        let broker = &service.parts.config.broker;
+        let mut pace = EventPace::new(events.prefetch(), broker.prefetch, broker.memory.as_u64());
+        service.deliveries.spawn(service.clone().consume(events, move |service, came| {
+            pace.came(&came);
+            service.begin_events(came);
+        }));
         service
     }
 

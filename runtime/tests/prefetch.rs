@@ -1,4 +1,5 @@
-//! Tasks that last: a runtime holds few more than it executes, and another one gets its share at once.
+//! Tasks that last: a runtime holds few more than it executes, and another one gets its share at once. Events: it holds what its memory
+//! allows.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
@@ -15,11 +16,12 @@ mod vhost;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use event_driven::lapin::BasicProperties;
 use guest::guest;
 use serde_json::json;
 use stack::{ALIVE, Stack, TestPublisher, UNLIMITED};
 use tokio::time::Instant;
-use warren::lifecycle::{TaskFilter, TaskStatus};
+use warren::lifecycle::{EventFilter, TaskFilter, TaskStatus};
 
 const LOOP: &str = "(loop (br 0)) (unreachable)";
 
@@ -94,4 +96,43 @@ async fn short_tasks_get_more() {
     let log = warren.log();
     let most = log.lines().filter_map(|line| line.split("now=").nth(1)?.split_whitespace().next()?.parse::<u16>().ok());
     assert!(most.max() >= Some(8), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_small_events_more_are_held_than_of_large_ones() {
+    let stack = Stack::new().await;
+    let settings = [
+        ("WARREN_LOG_FILTER", "info,warren::service::event_pace=debug"),
+        ("WARREN_BROKER_MEMORY", "2MiB"),
+        ("WARREN_BROKER_MAX_BODY", "1MiB"),
+        ("WARREN_BROKER_PREFETCH", "1000"),
+    ];
+    let (publisher, warren) = (stack.publisher().await, stack.start(&settings));
+    let properties = BasicProperties::default().with_app_id("shop".into()).with_correlation_id("c-1".into());
+    let publish = async |count: usize, bytes: usize| {
+        let body = json!({ "text": "a".repeat(bytes) }).to_string();
+        for _ in 0..count {
+            let key = "routing.event.create.user";
+            publisher.raw("event.exchange", key, body.as_bytes(), properties.clone()).await;
+        }
+    };
+    publish(600, 100).await;
+    warren.wait_for_line("now=3000");
+    publish(400, 32 << 10).await;
+    // The mean of the last some is about 26 KiB: eighty are within the memory.
+    let deadline = Instant::now() + process::PATIENCE;
+    let smallest = |log: &str| {
+        let nows =
+            log.lines().filter_map(|line| line.split("now=").nth(1)?.split_whitespace().next()?.parse::<u16>().ok());
+        nows.min()
+    };
+    while smallest(&warren.log()) > Some(100) {
+        assert!(Instant::now() < deadline, "{}", warren.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    publisher.wait_for_depth("event.store", 0).await;
+    let stored = async || stack.database.list_events(&EventFilter::default(), 1_001, None).await.unwrap().len();
+    while stored().await < 1_000 {
+        assert!(Instant::now() < deadline, "{} events are stored", stored().await);
+    }
 }

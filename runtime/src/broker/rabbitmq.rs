@@ -10,7 +10,7 @@ use event_driven::{
 use tokio::sync::watch;
 
 use super::{
-    BrokerConfig, ConnectError, Deliveries, Delivery, Health, Publish, PublishError, Queue, deliveries,
+    BrokerConfig, ConnectError, Deliveries, Delivery, Health, MOST_EVENTS, Publish, PublishError, Queue, deliveries,
     delivery::{Receipt, Ticket},
 };
 
@@ -40,7 +40,7 @@ impl RabbitMq {
     pub(super) fn consume_from(&self, queue: Queue, first: NonZeroU16) -> Deliveries {
         let source = match queue.class() {
             Some(class) => Source::tasks(class, self.client.settings().topology.retries, self.prefetch, self.channels),
-            None => Source::event_store(self.prefetch),
+            None => Source::event_store(self.prefetch.saturating_mul(MOST_EVENTS)),
         };
         Deliveries(deliveries::Inbox::RabbitMq(Inbox { deliveries: self.client.consume_from(source, first), queue }))
     }

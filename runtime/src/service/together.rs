@@ -60,7 +60,11 @@ pub(super) struct Arrived {
 
 impl Service {
     /// Begins what is delivered; the prefetch bounds how much that is.
-    pub(super) async fn consume(self: Arc<Self>, mut deliveries: Deliveries, begin: fn(&Arc<Self>, Vec<Delivery>)) {
+    pub(super) async fn consume(
+        self: Arc<Self>,
+        mut deliveries: Deliveries,
+        mut begin: impl FnMut(&Arc<Self>, Vec<Delivery>),
+    ) {
         loop {
             let came = deliveries.recv_many(AT_ONCE).await;
             let are_many = came.len() == AT_ONCE;
