@@ -122,7 +122,7 @@ pub struct Broker {
     /// get their share. It is for all classes of tasks together; where several come at once, it may be twice as many for a moment.
     /// Of events three times as many, as far as `memory` allows.
     pub prefetch: u16,
-    /// Bytes that the bodies of unsettled tasks may have, and those of events. Kept by the mean of those that were seen: where small ones are
+    /// Bytes that the bodies of unsettled tasks may have, and as many for events, whose bodies are held twice. Kept by the mean of those that were seen: where small ones are
     /// followed by large ones, it may be exceeded for a moment. Never more than `prefetch` times `max_body` for each
     /// class of tasks.
     pub memory: ByteSize,

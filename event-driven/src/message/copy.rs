@@ -58,7 +58,7 @@ pub fn dead_properties(
 ) -> BasicProperties {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let died = (header::DEAD_AT, AMQPValue::Timestamp(now));
-    with_notes(original, kept_headers(original, &[]), vec![died], routing_key, error, max_bytes)
+    with_notes(original, kept_headers(original, &[header::RETURNS]), vec![died], routing_key, error, max_bytes)
 }
 
 /// The properties of a copy that goes on to the queue of its class, by the name of that queue. What the message asks for stays,
@@ -99,8 +99,7 @@ fn queued_properties(
 /// was published with stands in a header.
 pub fn revived_properties(dead: &BasicProperties) -> BasicProperties {
     let mut headers = kept_headers(dead, &DEATHS);
-    const OF_BEFORE: [&str; 5] = [header::ATTEMPT, header::ERROR, header::DEAD_AT, header::EXPIRATION, header::RETURNS];
-    headers.retain(|(name, _)| !OF_BEFORE.contains(name));
+    headers.retain(|(name, _)| ![header::ATTEMPT, header::ERROR, header::DEAD_AT, header::EXPIRATION].contains(name));
     if !headers.iter().any(|(name, _)| *name == header::ROUTING_KEY) {
         let key = Death::last(dead).and_then(|death| death.routing_key);
         headers.extend(key.map(|key| (header::ROUTING_KEY, AMQPValue::LongString(key.into()))));
@@ -317,6 +316,8 @@ mod tests {
         assert_eq!(earlier_returns(&fresh), None);
         let retry = retry_properties(&waiting, "routing.task.run.echo", Attempt::new(2), "technical", 1 << 16);
         assert_eq!(earlier_returns(&retry), None, "what is attempted anew is counted anew");
+        let dead = dead_properties(&waiting, "routing.task.run.echo", "technical", 1 << 16);
+        assert_eq!(earlier_returns(&dead), None, "and so is what is revived");
     }
 
     #[test]

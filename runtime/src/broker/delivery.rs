@@ -98,15 +98,16 @@ impl Delivery {
         }
     }
 
-    /// How often the message came back to its queue, as far as the broker counts; that in whose place it waits on included.
+    /// How often the message came back to its queue, as far as the broker counts; or that in whose place it waits on, and not for want
+    /// of a place, if that is more.
     pub fn returns(&self) -> u64 {
-        let earlier = earlier_returns(&self.properties).unwrap_or_default();
-        earlier.saturating_add(returns(&self.properties))
+        returns(&self.properties).max(self.other_returns())
     }
 
-    /// Of these, those that were not for want of a place, as far as that is known.
-    pub fn returns_without_outcome(&self) -> u64 {
-        self.returns().saturating_sub(returns(&self.properties).min(MOST_RETURNS))
+    /// How often it came back, and that in whose place it waits on, not counting what may have been for want of a place.
+    pub fn other_returns(&self) -> u64 {
+        let here = returns(&self.properties).saturating_sub(MOST_RETURNS);
+        earlier_returns(&self.properties).unwrap_or_default().saturating_add(here)
     }
 
     /// Whether it may be given back only because it would have to wait here. Not too often: a quorum queue takes what was

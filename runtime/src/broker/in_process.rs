@@ -100,7 +100,7 @@ impl InProcess {
         self.shared.change(|queues| queues.publish(queue, message))
     }
 
-    /// Publishes as soon as all queues are less than half full: the other half is for who does not wait. Cancel-safe.
+    /// Publishes a task as soon as all queues of tasks are less than half full: the other half is for who does not wait. Cancel-safe.
     ///
     /// # Errors
     /// As [`publish`](super::Broker::publish).

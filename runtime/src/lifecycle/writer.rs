@@ -23,7 +23,7 @@ use super::{
 const FLUSH_ROWS: usize = 1_000;
 /// The most bytes of a statement, as far as it has more than one row: what the process holds twice while it writes.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
-/// The most rows that wait. Callers are bounded by their prefetch already; this bounds the mistakes.
+/// The most rows that wait. Callers are bounded by their prefetch already, as a rule by less.
 const HELD_ROWS: usize = 10 * FLUSH_ROWS;
 
 /// What the loop and its callers share.

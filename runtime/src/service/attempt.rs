@@ -32,7 +32,7 @@ pub(super) enum Attempted {
     /// It is not to be made: the stop came, or the connection that the task came by is gone, or it has waited for long and may be given
     /// back for that; the broker delivers it again.
     Dropped,
-    /// There was no place for it in time, and it may not be given back for that.
+    /// There was no place for it in time, or its component could not be had, and it may not be given back for that.
     NoPlace,
 }
 
@@ -87,7 +87,9 @@ impl Service {
         if let Some(failure) = poison(delivery) {
             return Err(self.not_begun(task, Outcome::GivenUp(failure)));
         }
-        let found = self.find(task).await.ok_or(Attempted::Dropped)?;
+        let may_go_back = task.may_go_back && delivery.may_go_back();
+        let waited_in_vain = || if may_go_back { Attempted::Dropped } else { Attempted::NoPlace };
+        let found = self.find(task).await.ok_or_else(waited_in_vain)?;
         let is_late =
             task.asked.is_none() && matches!(&found, Found::Ready(component) if is_brief(component, &task.request));
         if task.asked.is_none() && !is_late && !self.still_stands(task).await {
@@ -95,7 +97,6 @@ impl Service {
         }
         let component =
             self.component(task, found).map_err(|failure| self.not_begun(task, Outcome::Failed(failure)))?;
-        let may_go_back = task.may_go_back && delivery.may_go_back();
         let slot = self.slot(&component.program, task.request.priority, may_go_back, task.until).await;
         // One that may be asked late is asked now if it has no place: whether it may be given back has to be known.
         if is_late == slot.is_none() && !self.still_stands(task).await {
@@ -105,8 +106,7 @@ impl Service {
             // Another runtime may have got it.
             _ if delivery.is_void() => Err(Attempted::Dropped),
             Some(slot) => Ok((component, slot)),
-            None if may_go_back => Err(Attempted::Dropped),
-            None => Err(Attempted::NoPlace),
+            None => Err(waited_in_vain()),
         }
     }
 

@@ -54,7 +54,7 @@ impl Service {
         if !counts || task.request.message_id.is_none() || self.is_stopping() || delivery.is_void() {
             return None;
         }
-        let returns = task.may_go_back.then(|| delivery.returns_without_outcome());
+        let returns = task.may_go_back.then(|| delivery.other_returns());
         let id = task.row.id;
         // Its claim is given up first, or the copy would wait for it.
         drop(task);

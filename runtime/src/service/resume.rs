@@ -3,20 +3,21 @@
 //! Beside what is accepted meanwhile, since there may be more than the queue has room for. What is published again by somebody else at that
 //! time (a retry, what falls due) may come twice, as over AMQP.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{
-    Service,
-    again::request_of,
-    submit::{SubmitError, publish_task},
-};
+use event_driven::backoff::Backoff;
+
+use super::{Service, again::request_of, submit::publish_task};
 use crate::{
-    broker::{Broker, InProcess},
+    broker::{Broker, InProcess, PublishError},
     lifecycle::{Cursor, QueryError},
 };
 
 /// Rows that are read at once; each may carry a payload of some megabytes.
 const PAGE: u64 = 256;
+
+/// The first pause before rows are asked for again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Service {
     /// Begins to publish the message of each unfinished row once more, as fast as the queue takes them, and says how many those were.
@@ -41,10 +42,18 @@ impl Service {
     }
 
     /// As far as the one that stands at `last`.
-    async fn publish_unfinished(&self, broker: &InProcess, last: Cursor) -> Result<usize, SubmitError> {
-        let (mut count, mut after) = (0, None);
+    async fn publish_unfinished(&self, broker: &InProcess, last: Cursor) -> Result<usize, PublishError> {
+        let (mut count, mut after, mut backoff) = (0, None, Backoff::starting_at(FIRST_PAUSE));
         loop {
-            let rows = self.parts.database.unfinished(PAGE, after).await?;
+            let rows = match self.parts.database.unfinished(PAGE, after).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    tracing::warn!(%error, "tasks that were not done can't be read, asking again: {error}");
+                    tokio::time::sleep(backoff.pause()).await;
+                    continue;
+                }
+            };
+            backoff.reset();
             if rows.is_empty() {
                 return Ok(count);
             }

@@ -54,9 +54,9 @@ impl Queues {
         Self { limits, high, tasks, low, events, next: 1 }
     }
 
-    /// Whether one of the queues has half of what it may have.
+    /// Whether one of the queues of tasks has half of what it may have.
     pub(super) fn is_half_full(&self) -> bool {
-        [&self.high, &self.tasks, &self.low, &self.events].iter().any(|store| store.len() * 2 >= self.limits.queue)
+        [&self.high, &self.tasks, &self.low].iter().any(|store| store.len() * 2 >= self.limits.queue)
     }
 
     pub(super) fn publish(&mut self, queue: Queue, message: Message) -> Result<(), PublishError> {
