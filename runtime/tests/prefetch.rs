@@ -44,6 +44,11 @@ async fn publish(publisher: &TestPublisher, count: usize) {
     }
 }
 
+/// What the prefetch became, each time that a log tells of it.
+fn prefetches(log: &str) -> impl Iterator<Item = u16> {
+    log.lines().filter_map(|line| line.split("now=").nth(1)?.split_whitespace().next()?.parse().ok())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runtime_that_starts_later_gets_its_share_at_once() {
     let stack = Stack::new().await;
@@ -94,8 +99,7 @@ async fn short_tasks_get_more() {
     assert!(tasks.iter().all(|task| task.status == TaskStatus::Completed));
     // How far depends on how fast this machine is.
     let log = warren.log();
-    let most = log.lines().filter_map(|line| line.split("now=").nth(1)?.split_whitespace().next()?.parse::<u16>().ok());
-    assert!(most.max() >= Some(8), "{log}");
+    assert!(prefetches(&log).max() >= Some(8), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,12 +125,7 @@ async fn of_small_events_more_are_held_than_of_large_ones() {
     publish(400, 32 << 10).await;
     // The mean of the last some is about 26 KiB: eighty are within the memory.
     let deadline = Instant::now() + process::PATIENCE;
-    let smallest = |log: &str| {
-        let nows =
-            log.lines().filter_map(|line| line.split("now=").nth(1)?.split_whitespace().next()?.parse::<u16>().ok());
-        nows.min()
-    };
-    while smallest(&warren.log()) > Some(100) {
+    while prefetches(&warren.log()).min() > Some(100) {
         assert!(Instant::now() < deadline, "{}", warren.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -5,7 +5,8 @@
 //! - `user_id`: RabbitMQ closes the channel of anybody else who publishes with it; kept as the header `x-user-id`;
 //! - the headers `CC` and `BCC`: the copy would go to these queues again;
 //! - `x-death` and what belongs to it, on a retry: RabbitMQ drops a message that it takes to run in a circle; and
-//!   `x-delivery-count`, which RabbitMQ writes anew.
+//!   `x-delivery-count`, which RabbitMQ writes anew;
+//! - `x-returns`, but where the copy waits on in the same or another queue of work.
 
 use std::{
     cmp::Reverse,
@@ -17,14 +18,14 @@ use lapin::{
     types::{AMQPValue, FieldTable, LongString, ShortString},
 };
 
-use super::{Death, ShortText, size::field_size};
+use super::{Death, ShortText, earlier_returns, size::field_size};
 use crate::names::{Attempt, header};
 
 /// Longest error in a header: AMQP has all headers of a message in one frame, of 128 KiB by default.
 const MAX_ERROR_BYTES: usize = 4 * 1024;
 
 const ROUTES: [&str; 2] = ["CC", "BCC"];
-const COUNTS: [&str; 2] = [header::DELIVERY_COUNT, "x-acquired-count"];
+const COUNTS: [&str; 3] = [header::DELIVERY_COUNT, "x-acquired-count", header::RETURNS];
 const DEATHS: [&str; 7] = [
     "x-death",
     "x-first-death-exchange",
@@ -44,7 +45,6 @@ pub fn retry_properties(
     max_bytes: usize,
 ) -> BasicProperties {
     let mut headers = kept_headers(original, &DEATHS);
-    headers.retain(|(name, _)| *name != header::RETURNS);
     headers.push((header::ATTEMPT, AMQPValue::LongLongInt(attempt.number().into())));
     with_notes(original, headers, Vec::new(), routing_key, error, max_bytes)
 }
@@ -58,35 +58,35 @@ pub fn dead_properties(
 ) -> BasicProperties {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let died = (header::DEAD_AT, AMQPValue::Timestamp(now));
-    with_notes(original, kept_headers(original, &[header::RETURNS]), vec![died], routing_key, error, max_bytes)
+    with_notes(original, kept_headers(original, &[]), vec![died], routing_key, error, max_bytes)
 }
 
 /// The properties of a copy that goes on to the queue of its class, by the name of that queue. What the message asks for stays,
 /// but that it is to be the only one of its kind, which was granted; and its `expiration` begins anew.
 pub fn moved_properties(original: &BasicProperties, routing_key: &str) -> BasicProperties {
-    queued_properties(original, routing_key, header::UNIQUE_FOR, None)
+    queued_properties(original, routing_key, &[header::UNIQUE_FOR], earlier_returns(original))
 }
 
 /// The properties of a copy that waits on in the message's place, in the same queue, by the name of that. `returns`: what it tells of how
 /// often that came back; `None` if it is to be taken for published just now. Its `expiration` begins anew.
 pub fn waiting_properties(original: &BasicProperties, routing_key: &str, returns: Option<u64>) -> BasicProperties {
-    let count = |returns| AMQPValue::LongLongInt(i64::try_from(returns).unwrap_or(i64::MAX));
-    queued_properties(original, routing_key, header::RETURNS, returns.map(|returns| (header::RETURNS, count(returns))))
+    queued_properties(original, routing_key, &[], returns)
 }
 
 fn queued_properties(
     original: &BasicProperties,
     routing_key: &str,
-    dropped: &str,
-    note: Option<(&'static str, AMQPValue)>,
+    dropped: &[&str],
+    returns: Option<u64>,
 ) -> BasicProperties {
     let mut headers = kept_headers(original, &DEATHS);
     let mut notes = noted(original);
     notes.retain(|(name, _)| *name != header::EXPIRATION);
     notes.push((header::ROUTING_KEY, AMQPValue::LongString(routing_key.into())));
-    headers.retain(|(name, _)| *name != dropped && !notes.iter().any(|(note, _)| note == name));
+    headers.retain(|(name, _)| !dropped.contains(name) && !notes.iter().any(|(note, _)| note == name));
     headers.extend(notes);
-    headers.extend(note);
+    let count = |returns| AMQPValue::LongLongInt(i64::try_from(returns).unwrap_or(i64::MAX));
+    headers.extend(returns.map(|returns| (header::RETURNS, count(returns))));
     let queued = copied(original).with_headers(table(headers));
     match original.expiration() {
         Some(expiration) => queued.with_expiration(expiration.clone()),
@@ -228,10 +228,7 @@ pub fn first_routing_key(exchange: &str, routing_key: &str, queue: &str, propert
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{earlier_returns, returns},
-        *,
-    };
+    use super::{super::returns, *};
 
     fn with_headers(headers: &[(&str, AMQPValue)]) -> BasicProperties {
         let mut table = FieldTable::default();
@@ -318,6 +315,8 @@ mod tests {
         assert_eq!(earlier_returns(&retry), None, "what is attempted anew is counted anew");
         let dead = dead_properties(&waiting, "routing.task.run.echo", "technical", 1 << 16);
         assert_eq!(earlier_returns(&dead), None, "and so is what is revived");
+        assert_eq!(earlier_returns(&revived_properties(&waiting)), None, "also if RabbitMQ made it a dead letter");
+        assert_eq!(earlier_returns(&moved_properties(&waiting, "routing.task.run.echo")), Some(5));
     }
 
     #[test]

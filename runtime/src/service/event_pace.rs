@@ -44,10 +44,10 @@ impl EventPace {
 
     /// These came: the prefetch follows.
     pub(super) fn came(&mut self, deliveries: &[Delivery]) {
-        let Some(prefetch) = self.prefetch.clone() else { return };
         for delivery in deliveries {
             self.saw(delivery.body.len());
         }
+        let Some(prefetch) = &self.prefetch else { return };
         let before = prefetch.get();
         let Some(now) = self.next(before) else { return };
         let is_urgent = now < before / 2;
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_mean_that_wavers_changes_it_seldom() {
-        // Some 19 and 25 KB in turn, around what may be held of the most.
+        // The mean is some 19 and 25 KB in turn, around what may be held of the most.
         let wavering = (0..20_000).map(|n| if n / 256 % 2 == 0 { 16_000 } else { 28_000 });
         assert!(over(wavering).len() <= 3);
     }
