@@ -22,6 +22,7 @@ mod m20261126_000010_runtime_recent;
 mod m20261126_000011_task_reading;
 mod m20261126_000012_attempt_in_row;
 mod m20261126_000013_compression;
+mod m20261128_000014_message_key;
 mod migrator;
 mod status;
 

@@ -56,7 +56,6 @@ use self::{
 };
 pub use self::{
     again::{AgainError, message_of},
-    rows::id_of_message,
     stop::StopReport,
     submit::{NewEvent, Submission, SubmitError},
 };

@@ -25,9 +25,8 @@ use serde_json::{Value, json};
 use stack::{Stack, TestPublisher, header, headers};
 use talker::talker;
 use uuid::Uuid;
-use warren::{
-    lifecycle::{AttemptOutcome, EventFilter, Recorder, TaskFilter, TaskRow, TaskStatus, TaskSummary},
-    service::id_of_message,
+use warren::lifecycle::{
+    AttemptOutcome, EventFilter, Recorder, TaskFilter, TaskRow, TaskStatus, TaskSummary, id_of_message,
 };
 
 fn json_of(text: Option<&std::sync::Arc<str>>) -> Value {

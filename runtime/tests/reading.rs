@@ -10,6 +10,7 @@ mod process;
 mod rows;
 
 use std::{
+    collections::HashSet,
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
@@ -19,11 +20,13 @@ use database::TestDatabase;
 use process::warren;
 use rows::{completed, failed, id, pending};
 use serde_json::{Value, json};
-use warren::lifecycle::{AttemptOutcome, AttemptRow, Database, Recorder, TaskRow};
+use uuid::Uuid;
+use warren::lifecycle::{AttemptOutcome, AttemptRow, Database, Recorder, TaskRow, id_if_malformed, id_of_message};
 
 on_both_databases!(
     pages_go_on_at_the_cursor_that_was_told,
     words_of_a_list_are_heard,
+    a_task_is_found_by_its_message,
     a_follow_tells_each_task_once_also_those_that_are_committed_late,
     a_follow_ends_when_nobody_reads_any_more,
     what_comes_next_is_told,
@@ -98,6 +101,31 @@ async fn words_of_a_list_are_heard(test: TestDatabase) {
     }
     let (code, _, stderr) = run(&test, &["task", "list", "--follow", "--until", "1h"]);
     assert!(code == 2 && stderr.contains("cannot be used with"), "{stderr}");
+}
+
+async fn a_task_is_found_by_its_message(test: TestDatabase) {
+    let db = test.connect().await;
+    let of = |id: Uuid, producer: &str, message: &str| TaskRow {
+        id,
+        producer_app: Some(producer.into()),
+        message_id: Some(message.into()),
+        ..completed(1, 0, 1)
+    };
+    let key = |producer: &str| id_of_message(&producer.parse().unwrap(), &"order-17".parse().unwrap());
+    let (task, malformed, other) = (key("shop"), id_if_malformed(key("shop")), key("other"));
+    let mut rows =
+        vec![of(task, "shop", "order-17"), of(malformed, "shop", "order-17"), of(other, "other", "order-17")];
+    rows.push(of(id(9), "shop", "order-18"));
+    record(&db, rows).await;
+    let list = |args: &[&str]| {
+        let (code, stdout, stderr) = run(&test, &[&["task", "list", "--output", "json"], args].concat());
+        assert_eq!(code, 0, "{args:?}: {stderr}");
+        ids(&stdout).into_iter().map(|id| id.as_str().unwrap().parse().unwrap()).collect::<HashSet<Uuid>>()
+    };
+    assert_eq!(list(&["--message-id", "order-17", "--producer", "shop"]), HashSet::from([task, malformed]));
+    assert_eq!(list(&["--message-id", "order-17"]), HashSet::from([task, malformed, other]));
+    assert_eq!(list(&["--message-id", "order-17", "--producer", "shop", "--status", "failed"]), HashSet::new());
+    assert_eq!(list(&["--message-id", "", "--producer", "shop"]), HashSet::new());
 }
 
 /// A follow, line by line.

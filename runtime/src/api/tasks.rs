@@ -141,6 +141,8 @@ pub(super) struct ListQuery {
     producer_app: Option<String>,
     /// Only tasks with this correlation id.
     correlation_id: Option<String>,
+    /// Only the task whose message has this id. Give `producer_app` as well: the two together are found at once.
+    message_id: Option<String>,
     /// Only tasks whose last attempt failed with an error of this class (`timeout`); also while they wait for the next one.
     class: Option<String>,
     /// Only tasks that were first seen then or later: RFC 3339, or how long ago (`2h`).
@@ -184,6 +186,7 @@ pub(super) async fn list(
         task_name: query.task_name,
         producer_app: query.producer_app,
         correlation_id: query.correlation_id,
+        message_id: query.message_id,
         class: query.class.as_deref().map(|text| parsed("class", text)).transpose()?,
         since: query.since.as_deref().map(|text| parsed::<Moment>("since", text)).transpose()?,
         until: query.until.as_deref().map(|text| parsed::<Moment>("until", text)).transpose()?,

@@ -8,7 +8,7 @@ use event_driven::{
 use serde_json::Map;
 use uuid::Uuid;
 
-use crate::{lifecycle::TaskRow, service::id_of_message};
+use crate::lifecycle::{TaskRow, id_of_message};
 
 /// Who asks for the tasks.
 const PRODUCER: &str = "warren-bench";

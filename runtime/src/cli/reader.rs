@@ -52,6 +52,7 @@ impl Reader {
                     ("task_name", filter.task_name.clone()),
                     ("producer_app", filter.producer_app.clone()),
                     ("correlation_id", filter.correlation_id.clone()),
+                    ("message_id", filter.message_id.clone()),
                     ("class", filter.class.map(|class| class.to_string())),
                     ("since", filter.since.map(|since| since.to_string())),
                     ("until", filter.until.map(|until| until.to_string())),

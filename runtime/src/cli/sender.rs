@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{client::Client, event, task};
-use crate::{config::Config, service::id_of_message};
+use crate::{config::Config, lifecycle::id_of_message};
 
 /// Asks for a task, and waits for its outcome if that was asked for. Gives what is known of the task, as its row would.
 pub(super) async fn publish_task(

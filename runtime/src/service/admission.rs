@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     broker::{Delivery, Settlement},
-    lifecycle::{KnownTask, Novelty, TaskRow, TaskStatus},
+    lifecycle::{KnownTask, Novelty, TaskRow, TaskStatus, id_of_message},
     outcome::Failure,
 };
 
@@ -235,7 +235,7 @@ impl Service {
         let (claim, mut known) = match ahead {
             Some(known) if known.asked.is_none() => return Identity::Task(known),
             Some(Known { claim, state, asked, .. }) => (claim, asked.map(|asked| (asked, state))),
-            None => (self.claim(rows::id_of_message(&request.producer_app, message_id)).await, None),
+            None => (self.claim(id_of_message(&request.producer_app, message_id)).await, None),
         };
         let (id, mut parked) = (claim.id(), None);
         loop {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     broker::{Delivery, PublishError, Settlement},
-    lifecycle::{Claim, DelayedTask, QueryError, TaskStatus},
+    lifecycle::{Claim, DelayedTask, QueryError, TaskStatus, id_of_message},
 };
 
 /// How often it is looked for what other processes have put in.
@@ -48,7 +48,7 @@ impl Service {
         let Some(due_at) = self.due_at(&request) else { return Granted::GoOn(request) };
         // It has to be found again when it is published: by an id.
         let message_id = request.message_id.clone().unwrap_or_else(new_id);
-        let id = rows::id_of_message(&request.producer_app, &message_id);
+        let id = id_of_message(&request.producer_app, &message_id);
         let request = TaskRequest { message_id: Some(message_id), start: Start::AtOnce, ..request };
         let known = self.in_time(patiently(|| self.parts.lookups.state(id)), delivery).await;
         let Some(known) = known else { return Granted::Drop };

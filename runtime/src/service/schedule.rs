@@ -3,7 +3,7 @@
 //! All runtimes look for ticks. The database sees to it that each is made once, and its message's id that its task is executed
 //! to completion once, whatever happens in between.
 
-use super::{Service, delayed::answered, rows};
+use super::{Service, delayed::answered};
 use crate::{
     broker,
     lifecycle::{Added, QueryError},
@@ -32,7 +32,7 @@ impl Service {
         let database = &self.parts.database;
         // Asked first: nothing needs to be locked, once a second, to find nothing.
         match answered(database.next_tick()).await? {
-            Some(at) if at <= database.clock().now() => answered(database.make_ticks(rows::id_of_message)).await,
+            Some(at) if at <= database.clock().now() => answered(database.make_ticks()).await,
             Some(_) | None => Ok(false),
         }
     }

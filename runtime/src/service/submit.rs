@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Service, rows};
 use crate::{
     broker::{Publish, PublishError, Target},
-    lifecycle::{Inserted, QueryError, TaskRow, TaskStatus},
+    lifecycle::{Inserted, QueryError, TaskRow, TaskStatus, id_of_message},
     outcome::{ErrorClass, Failure},
 };
 
@@ -91,7 +91,7 @@ impl Service {
     /// not say so.
     pub async fn submit(&self, submission: Submission) -> Result<TaskRow, SubmitError> {
         let (mut request, message_id) = self.request_of(submission)?;
-        let id = rows::id_of_message(&request.producer_app, &message_id);
+        let id = id_of_message(&request.producer_app, &message_id);
         let row = rows::accepted(id, &request, self.parts.database.clock().now());
         let begins = match self.parts.database.insert_pending(row.clone()).await? {
             Inserted::Existing(existing) if existing.status == TaskStatus::Completed => return Ok(*existing),
@@ -166,7 +166,7 @@ impl Service {
         let target = Target::Event(message.routing_key.clone());
         let publish = Publish { target, properties: encoded.properties, body: encoded.body };
         self.parts.broker.publish(publish).await?;
-        Ok(rows::id_of_message(&message.producer_app, &message_id))
+        Ok(id_of_message(&message.producer_app, &message_id))
     }
 
     /// The row of a task, once it says how the task ended, or after `patience` as it stands then. `None` if there is no

@@ -27,10 +27,12 @@ use super::{
     admission::{Arrival, Known},
     in_flight::Claim,
     load::Held,
-    rows,
     wishes::has_wishes,
 };
-use crate::broker::{Deliveries, Delivery};
+use crate::{
+    broker::{Deliveries, Delivery},
+    lifecycle::id_of_message,
+};
 
 /// So many deliveries are taken at once, as far as they are there. What was delivered first should not be done last: with twice as many,
 /// twice as much is done on one thread while what came before waits on another.
@@ -153,7 +155,7 @@ impl Service {
     fn claim_ahead(&self, arrived: &mut Arrived) -> Option<Claim> {
         let request = arrived.decoded.as_ref().ok()?;
         let message_id = request.message_id.as_ref().filter(|_| !has_wishes(request, &arrived.delivery))?;
-        let claim = self.in_flight.try_claim(rows::id_of_message(&request.producer_app, message_id));
+        let claim = self.in_flight.try_claim(id_of_message(&request.producer_app, message_id));
         arrived.arrival.behind_another = claim.is_none();
         claim
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Service, rows, submit::new_id, waiting::patiently};
 use crate::{
     broker::{Delivery, Queue, Settlement},
-    lifecycle::{Kind, KnownTask, QueryError, TaskRow, TaskStatus},
+    lifecycle::{Kind, KnownTask, QueryError, TaskRow, TaskStatus, id_of_message},
     outcome::{ErrorClass, Failure},
 };
 
@@ -74,7 +74,7 @@ impl Service {
         let is_made_up = request.message_id.is_none();
         let message_id = request.message_id.clone().unwrap_or_else(new_id);
         let request = TaskRequest { unique_for: None, ..request };
-        let id = rows::id_of_message(&request.producer_app, &message_id);
+        let id = id_of_message(&request.producer_app, &message_id);
         if !is_made_up {
             let state = self.in_time(patiently(|| self.parts.lookups.state(id)), delivery).await;
             let Some(state) = state else { return Granted::Drop };

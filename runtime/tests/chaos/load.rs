@@ -77,7 +77,7 @@ fn event_name(n: usize) -> String {
 }
 
 fn id_of(message_id: &str) -> Uuid {
-    warren::service::id_of_message(&PRODUCER.parse().unwrap(), &message_id.parse().unwrap())
+    warren::lifecycle::id_of_message(&PRODUCER.parse().unwrap(), &message_id.parse().unwrap())
 }
 
 /// What is known of the load, shared with who publishes it.

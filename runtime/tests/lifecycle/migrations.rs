@@ -38,14 +38,15 @@ async fn migrations_are_taken_back_and_applied_again(test: TestDatabase) {
         let status = migration::status(db.connection()).await.unwrap();
         status.iter().map(migration::AppliedMigration::is_applied).collect::<Vec<_>>()
     };
-    assert_eq!(applied().await, [true; 13]);
+    let all = applied().await.len();
+    assert_eq!(applied().await, vec![true; all]);
     migration::down(db.connection(), 1).await.unwrap();
-    assert_eq!(applied().await, [true, true, true, true, true, true, true, true, true, true, true, true, false]);
+    assert_eq!(applied().await, [vec![true; all - 1], vec![false]].concat());
     migration::down(db.connection(), 99).await.unwrap();
-    assert_eq!(applied().await, [false; 13]);
+    assert_eq!(applied().await, vec![false; all]);
     db.migrate().await.unwrap();
     db.migrate().await.unwrap();
-    assert_eq!(applied().await, [true; 13]);
+    assert_eq!(applied().await, vec![true; all]);
     Recorder::start(&db).record(completed(1, 0, 1)).await.unwrap();
 }
 

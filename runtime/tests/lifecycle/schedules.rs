@@ -5,9 +5,8 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, Statement, Value};
 use tokio::task::JoinSet;
 use warren::{
-    lifecycle::{Added, Database, DelayedTask, QueryError, ScheduleRow, TaskStatus},
+    lifecycle::{Added, Database, DelayedTask, QueryError, ScheduleRow, TaskStatus, id_of_message},
     schedule::{Draft, PRODUCER, Schedule},
-    service::id_of_message,
 };
 
 use crate::database::TestDatabase;
@@ -65,7 +64,7 @@ async fn execute(db: &Database, sql: &str, values: impl IntoIterator<Item = Valu
 
 /// Makes all ticks that are due, and gives the messages that are to be published then.
 async fn ticks(db: &Database) -> Vec<DelayedTask> {
-    while db.make_ticks(id_of_message).await.unwrap() {}
+    while db.make_ticks().await.unwrap() {}
     let claim = db.claim_due().await.unwrap();
     let ids: Vec<_> = claim.due.iter().map(|(id, _)| *id).collect();
     let messages = db.delayed(&ids).await.unwrap();
@@ -150,7 +149,7 @@ async fn of_those_who_look_at_once_each_tick_is_made_by_one(test: TestDatabase) 
         looking.spawn(async move {
             // A file of SQLite that is written by another one for long is looked at again, as in the service.
             loop {
-                match db.make_ticks(id_of_message).await {
+                match db.make_ticks().await {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(QueryError::Unavailable(_)) => tokio::task::yield_now().await,
@@ -174,7 +173,7 @@ async fn of_ticks_that_were_missed_the_latest_one_is_made(test: TestDatabase) {
     set(&db, "s", &[("next_at", hours_ago), ("last_at", hours_ago - TimeDelta::seconds(1)), ("created_at", hours_ago)])
         .await;
     let before = second(db.clock().now());
-    db.make_ticks(id_of_message).await.unwrap();
+    db.make_ticks().await.unwrap();
     let after = second(db.clock().now());
     let claim = db.claim_due().await.unwrap();
     assert_eq!(claim.due.len(), 1, "one, not eighteen thousand");
@@ -220,7 +219,7 @@ async fn a_tick_that_is_made_twice_is_the_same_task(test: TestDatabase) {
     add_due(&db, "s", at).await;
     for _ in 0..2 {
         set(&db, "s", &[("next_at", at)]).await;
-        db.make_ticks(id_of_message).await.unwrap();
+        db.make_ticks().await.unwrap();
     }
     let messages = ticks(&db).await;
     assert_eq!(messages.len(), 1, "{messages:?}");

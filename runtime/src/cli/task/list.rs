@@ -44,6 +44,9 @@ pub(in crate::cli) struct Args {
     /// Only tasks with this correlation id
     #[arg(long)]
     correlation_id: Option<String>,
+    /// Only the task whose message has this id; with --producer it is found at once
+    #[arg(long)]
+    message_id: Option<String>,
     /// Only tasks whose last attempt failed with an error of this class, as timeout; also while they wait for the next one
     #[arg(long)]
     class: Option<ErrorClass>,
@@ -85,6 +88,7 @@ pub(super) async fn execute(file: Option<&Path>, args: &Args) -> anyhow::Result<
         task_name: args.name.clone(),
         producer_app: args.producer.clone(),
         correlation_id: args.correlation_id.clone(),
+        message_id: args.message_id.clone(),
         class: args.class,
         since: args.since,
         until: args.until,

@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use entity::{TaskStatus, task_store, task_store::Column};
+use event_driven::message::ShortText;
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, Select,
     sea_query::{Expr, ExprTrait},
 };
+use uuid::Uuid;
 
 use super::{
-    super::{Database, database::Backend},
+    super::{Database, database::Backend, id_if_malformed, id_of_message},
     Moment,
     delayed::is_delayed,
     states::LONGEST_ATTEMPT,
@@ -30,6 +32,8 @@ pub struct TaskFilter {
     pub producer_app: Option<String>,
     /// Those of this correlation id.
     pub correlation_id: Option<String>,
+    /// Those whose message has this id. Found by the key, which no other word makes slower, if [`Self::producer_app`] is given as well.
+    pub message_id: Option<String>,
     /// Those whose last attempt failed with an error of this class; also while they wait for the next one.
     pub class: Option<ErrorClass>,
     /// Those that were first seen then or later.
@@ -45,9 +49,19 @@ impl TaskFilter {
     /// What to ask instead if the list takes too long.
     pub(super) fn advice(&self) -> &'static str {
         match self.since {
+            _ if self.message_id.is_some() => {
+                "say whose message it is, as --producer shop (over HTTP: producer_app=shop)"
+            }
             None => "say since when, as --since 1h (over HTTP: since=1h)",
             Some(_) => "ask for a shorter time, by --since and --until (over HTTP: since and until)",
         }
+    }
+
+    /// The keys that the rows of its message can have.
+    fn keys(&self) -> Option<[Uuid; 2]> {
+        let text = |text: &Option<String>| ShortText::new(text.as_deref()?).ok();
+        let id = id_of_message(&text(&self.producer_app)?, &text(&self.message_id)?);
+        Some([id, id_if_malformed(id)])
     }
 }
 
@@ -65,11 +79,15 @@ impl Database {
             (Column::TaskName, &filter.task_name),
             (Column::ProducerApp, &filter.producer_app),
             (Column::CorrelationId, &filter.correlation_id),
+            (Column::MessageId, &filter.message_id),
         ];
         for (column, text) in texts {
             if let Some(text) = text {
                 tasks = tasks.filter(column.eq(text.as_str()));
             }
+        }
+        if let Some(keys) = filter.keys() {
+            tasks = tasks.filter(Column::IdTask.is_in(keys));
         }
         if let Some(class) = filter.class {
             // As in the index, whose condition stands beside it for the same reason as above.

@@ -7,12 +7,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use event_driven::{message::ShortText, names::TaskName};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, TransactionTrait, Value};
-use uuid::Uuid;
 
 use super::super::{
     Database, QueryError,
     database::Backend,
-    sqlite,
+    id_of_message, sqlite,
     verdict::{Verdict, verdict},
 };
 use crate::schedule::{PRODUCER, Step, Timetable, message_id};
@@ -22,9 +21,6 @@ const AT_ONCE: usize = 32;
 
 /// For how long a schedule is left alone that can't be read, or whose tick is refused: no error each second.
 pub(super) const PUT_OFF: TimeDelta = TimeDelta::hours(1);
-
-/// How the id of a task is made of its producer and its message's id.
-type IdOf = fn(&ShortText, &ShortText) -> Uuid;
 
 /// A schedule that is due.
 struct Due {
@@ -42,7 +38,7 @@ impl Database {
     ///
     /// # Errors
     /// See [`QueryError`]; nothing is changed then.
-    pub async fn make_ticks(&self, id_of: IdOf) -> Result<bool, QueryError> {
+    pub async fn make_ticks(&self) -> Result<bool, QueryError> {
         let transaction = match self.backend {
             Backend::Postgres => self.single_writes().begin().await?,
             Backend::Sqlite => sqlite::begin(self.single_writes()).await?,
@@ -53,7 +49,7 @@ impl Database {
             let schedule = due(row)?;
             match schedule.step(now) {
                 Ok(Step::Tick { at, next_at }) => {
-                    let tick = Tick { schedule: &schedule, at, id_of };
+                    let tick = Tick { schedule: &schedule, at };
                     match self.make_tick(&transaction, &tick, now).await {
                         Ok(()) => self.ticked(&transaction, &schedule, at, next_at).await?,
                         Err(QueryError::Refused(error)) if verdict(&error) == Verdict::Refused => {
@@ -208,7 +204,6 @@ impl Due {
 struct Tick<'a> {
     schedule: &'a Due,
     at: DateTime<Utc>,
-    id_of: IdOf,
 }
 
 impl Tick<'_> {
@@ -217,7 +212,7 @@ impl Tick<'_> {
         let short = |text: &str| ShortText::new(text).expect("it has some bytes, 94 at most, and none is NUL");
         let message_id = message_id(&self.schedule.name, self.at);
         [
-            (self.id_of)(&short(PRODUCER), &short(&message_id)).into(),
+            id_of_message(&short(PRODUCER), &short(&message_id)).into(),
             time.into(),
             format!("routing.task.run.{}", self.schedule.task_name).into(),
             PRODUCER.into(),
