@@ -2,7 +2,8 @@
 //!
 //! Pure: knows delivery tags and nothing else. One `multiple` ack covers all up to the first delivery that is not done.
 //! A slow one would so hold back all that follow until the prefetch is used up; therefore each that has been held back for some
-//! time is acked alone. Not at once, since it may only be that of two which were committed together the later one was told first;
+//! time is acked alone. Not at once, since it may only be that of two which were committed together the later one was told first, and
+//! rather late as long as it is few, since an ack of one delivery costs the broker as much as one of a thousand;
 //! but where the prefetch is small, half of it, and where it is used up nearly whole, sooner.
 
 use std::collections::VecDeque;
@@ -20,22 +21,32 @@ pub struct Ack {
 enum State {
     /// Delivered, and nothing said yet.
     Open,
-    /// May be acked.
-    Done,
-    /// May be acked, and was held back already at the last look.
-    Late,
+    /// May be acked, and was held back at so many looks.
+    Done(u8),
     /// The broker was told already.
     Told,
 }
 
 impl State {
     fn is_done(self) -> bool {
-        matches!(self, Self::Done | Self::Late)
+        matches!(self, Self::Done(_))
+    }
+
+    /// Whether it was held back at `looks` looks or more.
+    fn is_late(self, looks: u8) -> bool {
+        matches!(self, Self::Done(held) if held >= looks)
     }
 }
 
 /// So many acks of one delivery each cost less than what stands still without them.
 const FEW: usize = 64;
+
+/// What was held back at so many looks is acked alone if it is a group: it takes room from what could be delivered. In a burn of tasks that are
+/// done in an order of chance, one look fewer, or half of a group, made several times as many acks.
+const LOOKS_OF_MANY: u8 = 2;
+
+/// The same if it is less.
+const LOOKS_OF_FEW: u8 = 5;
 
 /// How far ahead of the others a delivery may be seen: several consumers of a channel are read side by side.
 const AHEAD: usize = u16::MAX as usize;
@@ -80,7 +91,7 @@ impl AckWindow {
 
     /// The delivery may be acked.
     pub fn done(&mut self, tag: u64) {
-        if self.change(tag, State::Done) {
+        if self.change(tag, State::Done(0)) {
             self.done += 1;
             self.held_from = self.held_from.min(tag);
         }
@@ -130,12 +141,18 @@ impl AckWindow {
         self.done > 0
     }
 
-    /// The acks to send now, called from time to time: nothing is held back at two calls. Each that is takes room from those
-    /// that could be delivered.
+    /// The acks to send now, called from time to time: no group (a quarter of the prefetch) is held back at more than two calls, and nothing at
+    /// more than five.
     pub fn take_late(&mut self) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.take_front().into_iter().collect();
-        self.take_rest(&mut acks, |state| state == State::Late);
-        self.held().filter(|(_, state)| **state == State::Done).for_each(|(_, state)| *state = State::Late);
+        let late = self.held().filter(|(_, state)| state.is_late(LOOKS_OF_MANY)).count();
+        let looks = if late >= group(self.prefetch) { LOOKS_OF_MANY } else { LOOKS_OF_FEW };
+        self.take_rest(&mut acks, |state| state.is_late(looks));
+        for (_, state) in self.held() {
+            if let State::Done(looks) = state {
+                *looks += 1;
+            }
+        }
         acks
     }
 
@@ -298,14 +315,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_back_at_two_looks_is_acked_whatever_holds_it_back() {
-        let mut window = AckWindow::new(100);
+    fn what_is_held_back_at_three_looks_is_acked_whatever_holds_it_back() {
+        let mut window = AckWindow::new(10);
         (1..=6).for_each(|tag| window.delivered(tag));
         window.done(3);
         window.done(6);
         assert_eq!(window.take_late(), []);
         window.done(1);
         assert_eq!(window.take(), [Ack { tag: 1, multiple: false }]);
+        assert_eq!(window.take_late(), []);
         window.done(5);
         assert_eq!(window.take_late(), [3, 6].map(|tag| Ack { tag, multiple: false }), "2 is the first since");
         assert!(window.holds_back());
@@ -314,6 +332,24 @@ mod tests {
         window.done(4);
         assert_eq!(window.take(), [Ack { tag: 5, multiple: true }]);
         assert!(!window.holds_back() && window.is_settled());
+    }
+
+    #[test]
+    fn few_that_are_held_back_are_acked_alone_only_after_some_looks() {
+        let mut window = AckWindow::new(100);
+        (1..=100).for_each(|tag| window.delivered(tag));
+        (2..=5).for_each(|tag| window.done(tag));
+        for _ in 0..LOOKS_OF_FEW {
+            assert_eq!(window.take_late(), []);
+        }
+        window.done(6);
+        assert_eq!(window.take_late(), [2, 3, 4, 5].map(|tag| Ack { tag, multiple: false }), "not 6");
+        (7..=30).for_each(|tag| window.done(tag));
+        for _ in 0..LOOKS_OF_MANY {
+            assert_eq!(window.take_late(), [], "most of them are held back only now");
+        }
+        assert_eq!(window.take_late().len(), 25, "a quarter");
+        assert!(!window.holds_back());
     }
 
     #[test]
@@ -364,7 +400,7 @@ mod tests {
         for tag in 2..=10_000 {
             window.delivered(tag);
             window.done(tag);
-            assert!(window.held().count() <= 200, "{tag}");
+            assert!(window.held().count() <= 500, "{tag}");
             if tag % 100 == 0 {
                 window.take_late();
             }
