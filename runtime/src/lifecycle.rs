@@ -54,7 +54,7 @@ pub use event_row::EventRow;
 pub use health::Health;
 pub use heartbeat::{Heartbeat, RuntimeInfo};
 pub use lookups::{KnownTask, Lookups, RunsIn};
-pub use message_key::{id_if_malformed, id_of_message};
+pub use message_key::{id_of_malformed, id_of_message};
 pub use migration::MigrationError;
 pub use outcomes::{Outcomes, Subscription};
 pub use queries::{

@@ -21,7 +21,7 @@ use process::warren;
 use rows::{completed, failed, id, pending};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use warren::lifecycle::{AttemptOutcome, AttemptRow, Database, Recorder, TaskRow, id_if_malformed, id_of_message};
+use warren::lifecycle::{AttemptOutcome, AttemptRow, Database, Recorder, TaskRow, id_of_malformed, id_of_message};
 
 on_both_databases!(
     pages_go_on_at_the_cursor_that_was_told,
@@ -112,7 +112,8 @@ async fn a_task_is_found_by_its_message(test: TestDatabase) {
         ..completed(1, 0, 1)
     };
     let key = |producer: &str| id_of_message(&producer.parse().unwrap(), &"order-17".parse().unwrap());
-    let (task, malformed, other) = (key("shop"), id_if_malformed(key("shop")), key("other"));
+    let (task, malformed, other) =
+        (key("shop"), id_of_malformed(&"shop".parse().unwrap(), &"order-17".parse().unwrap()), key("other"));
     let mut rows =
         vec![of(task, "shop", "order-17"), of(malformed, "shop", "order-17"), of(other, "other", "order-17")];
     rows.push(of(id(9), "shop", "order-18"));

@@ -41,11 +41,14 @@ impl State {
 /// So many acks of one delivery each cost less than what stands still without them.
 const FEW: usize = 64;
 
-/// What was held back at so many looks is acked alone if it is a group: it takes room from what could be delivered. In a burn of tasks that are
-/// done in an order of chance, one look fewer, or half of a group, made several times as many acks.
+/// What was held back at so many looks is acked alone where the one that holds it back is slow, or acks of one delivery are few.
+const LOOKS: u8 = 1;
+
+/// The same where it may be chance which of them are done first, if it is a group: it takes room from what could be delivered. One look
+/// fewer made several times as many acks in a burn.
 const LOOKS_OF_MANY: u8 = 2;
 
-/// The same if it is less.
+/// The same if it is less. One that is open for so many looks, with others done behind it, is slow.
 const LOOKS_OF_FEW: u8 = 5;
 
 /// How far ahead of the others a delivery may be seen: several consumers of a channel are read side by side.
@@ -61,6 +64,8 @@ pub struct AckWindow {
     open: usize,
     /// States before the first that is open.
     ready: usize,
+    /// The first at the last look, and for how many looks it has been.
+    slow: (u64, u8),
     /// No delivery with a lower tag is done: behind one that is open for minutes there are millions that the broker was told of.
     held_from: u64,
     /// The most that can be unsettled.
@@ -70,7 +75,7 @@ pub struct AckWindow {
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, held_from: 0, prefetch }
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, slow: (0, 0), held_from: 0, prefetch }
     }
 
     /// From now on so many can be unsettled.
@@ -141,19 +146,29 @@ impl AckWindow {
         self.done > 0
     }
 
-    /// The acks to send now, called from time to time: no group (a quarter of the prefetch) is held back at more than two calls, and nothing at
-    /// more than five.
+    /// The acks to send now, called from time to time: no group (a quarter of the prefetch) is held back at more than two calls, nothing at
+    /// more than five, and nothing at more than one if the first that is open is slow, or the prefetch is small or used up.
     pub fn take_late(&mut self) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.take_front().into_iter().collect();
-        let late = self.held().filter(|(_, state)| state.is_late(LOOKS_OF_MANY)).count();
-        let looks = if late >= group(self.prefetch) { LOOKS_OF_MANY } else { LOOKS_OF_FEW };
-        self.take_rest(&mut acks, |state| state.is_late(looks));
+        let patience = self.looks();
+        self.take_rest(&mut acks, |state| state.is_late(patience));
         for (_, state) in self.held() {
-            if let State::Done(looks) = state {
-                *looks += 1;
+            if let State::Done(held) = state {
+                *held += 1;
             }
         }
         acks
+    }
+
+    /// At how many looks what is acked alone now was held back.
+    fn looks(&mut self) -> u8 {
+        let (before, looks) = self.slow;
+        self.slow = (self.first, if before == self.first { looks.saturating_add(1) } else { 0 });
+        if self.slow.1 >= LOOKS_OF_FEW || self.is_used_up() || patience(self.prefetch).is_some() {
+            return LOOKS;
+        }
+        let late = self.held().filter(|(_, state)| state.is_late(LOOKS_OF_MANY)).count();
+        if late >= group(self.prefetch) { LOOKS_OF_MANY } else { LOOKS_OF_FEW }
     }
 
     /// The same without patience: nothing that is done is held back.
@@ -315,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_back_at_three_looks_is_acked_whatever_holds_it_back() {
+    fn of_a_small_prefetch_what_is_held_back_at_two_looks_is_acked_whatever_holds_it_back() {
         let mut window = AckWindow::new(10);
         (1..=6).for_each(|tag| window.delivered(tag));
         window.done(3);
@@ -323,7 +338,6 @@ mod tests {
         assert_eq!(window.take_late(), []);
         window.done(1);
         assert_eq!(window.take(), [Ack { tag: 1, multiple: false }]);
-        assert_eq!(window.take_late(), []);
         window.done(5);
         assert_eq!(window.take_late(), [3, 6].map(|tag| Ack { tag, multiple: false }), "2 is the first since");
         assert!(window.holds_back());
@@ -336,20 +350,47 @@ mod tests {
 
     #[test]
     fn few_that_are_held_back_are_acked_alone_only_after_some_looks() {
-        let mut window = AckWindow::new(100);
-        (1..=100).for_each(|tag| window.delivered(tag));
-        (2..=5).for_each(|tag| window.done(tag));
+        let mut window = AckWindow::new(200);
+        (1..=200).for_each(|tag| window.delivered(tag));
+        for tag in 1..=LOOKS_OF_FEW {
+            // Others are done behind each of these, and none of them is slow.
+            (2..=5).for_each(|later| window.done(10 * u64::from(tag) + later));
+            assert_eq!(window.take_late().len(), usize::from(tag > 1));
+            window.done(tag.into());
+        }
+        assert_eq!(window.take_late().len(), 1 + 4, "the oldest of the groups");
+    }
+
+    #[test]
+    fn many_that_are_held_back_are_acked_alone_sooner() {
+        let mut window = AckWindow::new(200);
+        (1..=200).for_each(|tag| window.delivered(tag));
+        (2..=51).for_each(|tag| window.done(tag));
+        for _ in 0..LOOKS_OF_MANY {
+            assert_eq!(window.take_late(), []);
+        }
+        window.done(52);
+        assert_eq!(window.take_late().len(), 50, "a quarter, and not 52");
+        assert!(window.holds_back());
+    }
+
+    #[test]
+    fn behind_one_that_is_slow_all_are_acked_alone_soon() {
+        let mut window = AckWindow::new(200);
+        (1..=200).for_each(|tag| window.delivered(tag));
+        window.done(2);
         for _ in 0..LOOKS_OF_FEW {
             assert_eq!(window.take_late(), []);
         }
-        window.done(6);
-        assert_eq!(window.take_late(), [2, 3, 4, 5].map(|tag| Ack { tag, multiple: false }), "not 6");
-        (7..=30).for_each(|tag| window.done(tag));
+        assert_eq!(window.take_late(), [Ack { tag: 2, multiple: false }]);
+        window.done(3);
+        assert_eq!(window.take_late(), []);
+        assert_eq!(window.take_late(), [Ack { tag: 3, multiple: false }]);
+        window.done(1);
+        window.done(5);
         for _ in 0..LOOKS_OF_MANY {
-            assert_eq!(window.take_late(), [], "most of them are held back only now");
+            assert!(window.take_late().iter().all(|ack| ack.tag != 5), "4 is not slow yet");
         }
-        assert_eq!(window.take_late().len(), 25, "a quarter");
-        assert!(!window.holds_back());
     }
 
     #[test]
@@ -400,7 +441,7 @@ mod tests {
         for tag in 2..=10_000 {
             window.delivered(tag);
             window.done(tag);
-            assert!(window.held().count() <= 500, "{tag}");
+            assert!(window.held().count() <= 600, "{tag}");
             if tag % 100 == 0 {
                 window.take_late();
             }

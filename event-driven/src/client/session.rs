@@ -33,8 +33,8 @@ const CANCEL: Duration = Duration::from_secs(5);
 /// next deliveries come as many at a time as it frees. What is done has been committed, so nobody else waits for that.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// How often it is looked at what is done and held back by a slower delivery: what takes much room is for three times that at most, and
-/// nothing for longer than six times. A commit of a thousand rows takes about as long, and which of them are told first is chance.
+/// How often it is looked at what is done and held back by a slower delivery. [`AckWindow::take_late`] says at how many looks that may be, since a
+/// commit of a thousand rows takes about as long, and which of them are told first is chance.
 const LATE: Duration = Duration::from_millis(20);
 
 /// Why a session is over.

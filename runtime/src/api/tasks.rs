@@ -141,7 +141,7 @@ pub(super) struct ListQuery {
     producer_app: Option<String>,
     /// Only tasks with this correlation id.
     correlation_id: Option<String>,
-    /// Only the task whose message has this id. Give `producer_app` as well: the two together are found at once.
+    /// Only tasks whose message has this id. Give `producer_app` as well: by both the task is found by its key.
     message_id: Option<String>,
     /// Only tasks whose last attempt failed with an error of this class (`timeout`); also while they wait for the next one.
     class: Option<String>,
@@ -174,7 +174,7 @@ pub(super) struct TaskPage {
 #[utoipa::path(get, path = "/v1/tasks", tag = "tasks", params(ListQuery), responses(
     (status = 200, description = "one page", body = TaskPage),
     (status = 400, description = "a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "too many rows would have to be looked through: ask for a shorter time", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "too many rows would have to be looked through: it says what to add", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(
     State(service): State<Arc<Service>>,

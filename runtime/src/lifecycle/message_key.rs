@@ -24,10 +24,10 @@ pub fn id_of_message(producer_app: &ShortText, message_id: &ShortText) -> Uuid {
     }
 }
 
-/// The id of the row that tells what is wrong with a message, by the id that its task would have. Apart from that task, which may be a good
-/// one; the same each time, so that it is recorded once.
-pub fn id_if_malformed(id: Uuid) -> Uuid {
-    Uuid::new_v5(&id, b"malformed")
+/// The id of the row that tells what is wrong with a message. Apart from the task of that message id, which may be a good one; the same
+/// each time, so that it is recorded once.
+pub fn id_of_malformed(producer_app: &ShortText, message_id: &ShortText) -> Uuid {
+    Uuid::new_v5(&id_of_message(producer_app, message_id), b"malformed")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use event_driven::message::{EventMessage, JsonText, Malformed, ShortText, TaskRe
 use uuid::Uuid;
 
 use crate::{
-    lifecycle::{AttemptOutcome, AttemptRow, EventRow, TaskRow, TaskStatus, id_if_malformed, id_of_message},
+    lifecycle::{AttemptOutcome, AttemptRow, EventRow, TaskRow, TaskStatus, id_of_malformed, id_of_message},
     outcome::Failure,
     retry::Verdict,
 };
@@ -48,7 +48,7 @@ pub(super) fn malformed(
     attempt.end(AttemptOutcome::Failed, Some(failure.clone()), now);
     let partial = &malformed.partial;
     let id = match (&partial.producer_app, &partial.message_id) {
-        (Some(producer), Some(message)) => id_if_malformed(id_of_message(producer, message)),
+        (Some(producer), Some(message)) => id_of_malformed(producer, message),
         _ => Uuid::now_v7(),
     };
     let mut row = TaskRow::new(id, now);

@@ -44,7 +44,7 @@ pub(in crate::cli) struct Args {
     /// Only tasks with this correlation id
     #[arg(long)]
     correlation_id: Option<String>,
-    /// Only the task whose message has this id; with --producer it is found at once
+    /// Only tasks whose message has this id; with --producer the task is found by its key
     #[arg(long)]
     message_id: Option<String>,
     /// Only tasks whose last attempt failed with an error of this class, as timeout; also while they wait for the next one

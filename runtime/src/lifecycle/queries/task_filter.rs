@@ -1,7 +1,8 @@
 //! Which tasks a list has, as a condition that the indexes of `task_store` serve.
 //!
-//! Each word of the filter has an index that gives its rows newest first, or rows so few that they can be sorted; what two of
-//! them together cost is in `docs/operating.md`. A list that none of them makes short is given up, with an advice.
+//! Each word of the filter (but `message_id` without its producer) has an index that gives its rows newest first, or rows so few that
+//! they can be sorted; what two of them together cost is in `docs/operating.md`. A list that none of them makes short is given up, with
+//! an advice.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    super::{Database, database::Backend, id_if_malformed, id_of_message},
+    super::{Database, database::Backend, id_of_malformed, id_of_message},
     Moment,
     delayed::is_delayed,
     states::LONGEST_ATTEMPT,
@@ -32,7 +33,7 @@ pub struct TaskFilter {
     pub producer_app: Option<String>,
     /// Those of this correlation id.
     pub correlation_id: Option<String>,
-    /// Those whose message has this id. Found by the key, which no other word makes slower, if [`Self::producer_app`] is given as well.
+    /// Those whose message has this id. If [`Self::producer_app`] is given as well they are found by their key.
     pub message_id: Option<String>,
     /// Those whose last attempt failed with an error of this class; also while they wait for the next one.
     pub class: Option<ErrorClass>,
@@ -48,20 +49,22 @@ pub struct TaskFilter {
 impl TaskFilter {
     /// What to ask instead if the list takes too long.
     pub(super) fn advice(&self) -> &'static str {
+        if self.message_id.is_some() && self.producer_app.is_none() {
+            return "say whose message it is, as --producer shop (over HTTP: producer_app=shop)";
+        }
         match self.since {
-            _ if self.message_id.is_some() => {
-                "say whose message it is, as --producer shop (over HTTP: producer_app=shop)"
-            }
             None => "say since when, as --since 1h (over HTTP: since=1h)",
             Some(_) => "ask for a shorter time, by --since and --until (over HTTP: since and until)",
         }
     }
 
-    /// The keys that the rows of its message can have.
-    fn keys(&self) -> Option<[Uuid; 2]> {
-        let text = |text: &Option<String>| ShortText::new(text.as_deref()?).ok();
-        let id = id_of_message(&text(&self.producer_app)?, &text(&self.message_id)?);
-        Some([id, id_if_malformed(id)])
+    /// The keys that the rows of its message can have, if it says which message. None for texts that no message has.
+    fn keys(&self) -> Option<Vec<Uuid>> {
+        let (producer, message) = (self.producer_app.as_deref()?, self.message_id.as_deref()?);
+        let (Ok(producer), Ok(message)) = (ShortText::new(producer), ShortText::new(message)) else {
+            return Some(Vec::new());
+        };
+        Some(vec![id_of_message(&producer, &message), id_of_malformed(&producer, &message)])
     }
 }
 
