@@ -64,8 +64,8 @@ pub struct AckWindow {
     open: usize,
     /// States before the first that is open.
     ready: usize,
-    /// The first at the last look, and for how many looks it has been.
-    slow: (u64, u8),
+    /// The first at the last look, and for how many looks before that it was so already.
+    front: (u64, u8),
     /// No delivery with a lower tag is done: behind one that is open for minutes there are millions that the broker was told of.
     held_from: u64,
     /// The most that can be unsettled.
@@ -75,7 +75,7 @@ pub struct AckWindow {
 impl AckWindow {
     /// For a channel whose deliveries begin with tag 1. `prefetch` is the most that can be unsettled.
     pub fn new(prefetch: u16) -> Self {
-        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, slow: (0, 0), held_from: 0, prefetch }
+        Self { first: 1, states: VecDeque::new(), done: 0, open: 0, ready: 0, front: (0, 0), held_from: 0, prefetch }
     }
 
     /// From now on so many can be unsettled.
@@ -150,8 +150,9 @@ impl AckWindow {
     /// more than five, and nothing at more than one if the first that is open is slow, or the prefetch is small or used up.
     pub fn take_late(&mut self) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.take_front().into_iter().collect();
-        let patience = self.looks();
-        self.take_rest(&mut acks, |state| state.is_late(patience));
+        self.look_at_front();
+        let looks = self.looks();
+        self.take_rest(&mut acks, |state| state.is_late(looks));
         for (_, state) in self.held() {
             if let State::Done(held) = state {
                 *held += 1;
@@ -160,11 +161,14 @@ impl AckWindow {
         acks
     }
 
+    fn look_at_front(&mut self) {
+        let (before, looks) = self.front;
+        self.front = (self.first, if before == self.first { looks.saturating_add(1) } else { 0 });
+    }
+
     /// At how many looks what is acked alone now was held back.
     fn looks(&mut self) -> u8 {
-        let (before, looks) = self.slow;
-        self.slow = (self.first, if before == self.first { looks.saturating_add(1) } else { 0 });
-        if self.slow.1 >= LOOKS_OF_FEW || self.is_used_up() || patience(self.prefetch).is_some() {
+        if self.front.1 >= LOOKS_OF_FEW || self.is_used_up() || patience(self.prefetch).is_some() {
             return LOOKS;
         }
         let late = self.held().filter(|(_, state)| state.is_late(LOOKS_OF_MANY)).count();
