@@ -11,9 +11,10 @@ from typing import Any
 from harness.contenders import Contender
 from harness.rounds import Tools
 from harness.servers import Servers
+from harness.tables import milliseconds
 from harness.worker import Failed, Running, last_lines, run, working
 
-# Tasks a second, and for how long each; a task a second needs longer for a p99 that means something.
+# Tasks a second, and for how long each; a task a second gives too few for a p99.
 LOADS = ((1, 30.0), (100, 10.0), (1000, 10.0), (5000, 10.0), (10000, 10.0))
 SHORTEST_SECONDS = 2.0
 # The worker answers after so long at the latest, and what is late for its answer is waited for so long.
@@ -70,6 +71,6 @@ def wait_for_answers(generator: Generator, worker: Running, log: Path) -> None:
 
 
 def told(point: dict[str, Any]) -> str:
-    p50, p99 = (point[key] / 1000 for key in ("p50_us", "p99_us"))
-    answered = f"{point['answered']} of {point['sent']} answered"
-    return f"{point['rate']}/s: {answered}, p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+    p50, p99 = (milliseconds(point[key]) for key in ("p50_us", "p99_us"))
+    answered = f"{point['answered']} of {point['sent']} answered, {point['late']} sent late"
+    return f"{point['rate']}/s: {answered}, p50 {p50} ms, p99 {p99} ms"

@@ -56,7 +56,8 @@ def latency(results: Results, path: Path) -> None:
     svg = Svg(WIDTH, height, "Latency against load")
     svg.text(left, 18, "ms from the time a task is due to its answer after the commit; line p50, dashed p99", bold=True)
     rates = [point["rate"] for _, points in lines for point in points]
-    times = [point[key] / 1000 for _, points in lines for point in points for key in ("p50_us", "p99_us")]
+    keys = ("p50_us", "p99_us")
+    times = [us / 1000 for _, points in lines for point in points for key in keys if (us := point[key]) is not None]
     lowest, highest = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
     first, last = math.log10(min(rates)), math.log10(max(rates))
 
@@ -78,7 +79,7 @@ def latency(results: Results, path: Path) -> None:
         svg.line(left + 110 * i, 40, left + 110 * i + 22, 40, 3, colour)
         svg.text(left + 110 * i + 28, 44, name, fill=colour, bold=True)
         for key, dashes in (("p50_us", ""), ("p99_us", "5 4")):
-            places = [(x(point["rate"]), y(point[key] / 1000)) for point in points]
+            places = [(x(point["rate"]), y(us / 1000)) for point in points if (us := point[key]) is not None]
             svg.path(places, colour, dashes)
             for place in places:
                 svg.dot(*place, colour)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -58,16 +59,25 @@ class Results:
     def peak_mib(self, name: str) -> float:
         return float(median(each["peak_mib"] for each in self.rates[name]))
 
-    def points(self, name: str) -> list[dict[str, float]]:
-        """A point a load, its percentiles each the median of those of the rounds."""
+    def points(self, name: str) -> list[dict[str, Any]]:
+        """A point a load, its percentiles each the median of those of the rounds; none of too few tasks."""
         by_rate: dict[float, list[dict[str, Any]]] = {}
         for point in self.latencies.get(name, []):
             by_rate.setdefault(point["rate"], []).append(point)
         return [
-            {"rate": rate, "answered": sum(p["answered"] for p in points) / max(sum(p["sent"] for p in points), 1)}
-            | {key: median(p[key] for p in points) for key in PERCENTILES}
+            {"rate": rate, "answered": share_of_sent("answered", points), "late": share_of_sent("late", points)}
+            | {key: median_of_known(p[key] for p in points) for key in PERCENTILES}
             for rate, points in sorted(by_rate.items())
         ]
+
+
+def share_of_sent(key: str, points: list[dict[str, Any]]) -> float:
+    return float(sum(p[key] for p in points) / max(sum(p["sent"] for p in points), 1))
+
+
+def median_of_known(figures: Iterable[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return median(known) if known else None
 
 
 def about(rounds: int, scale: float, measured: dict[str, str]) -> dict[str, Any]:

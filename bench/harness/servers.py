@@ -88,6 +88,10 @@ class Servers:
             after = self.cpu(Snapshot())
             if all(b is None or a is None or (a - b) / 0.5 < IDLE for b, a in zip(before, after, strict=True)):
                 return
+        print(
+            f"RabbitMQ or PostgreSQL is busy even after {SETTLE_SECONDS:.0f} s: what follows pays for it",
+            file=sys.stderr,
+        )
 
     def cpu(self, now: Snapshot, without: int | None = None) -> tuple[float | None, float | None]:
         """Seconds of RabbitMQ and of PostgreSQL so far."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.contenders import CONTENDERS
-from harness.results import Results
+from harness.results import PERCENTILES, Results
 from harness.rounds import PROCESSES
 
 
@@ -19,12 +19,14 @@ def rates(results: Results) -> str:
 
 
 def latencies(results: Results) -> str:
-    rows = [["contender", "what it is", "tasks/s", "p50 ms", "p99 ms", "p99.9 ms", "answered"]]
+    rows = [["contender", "what it is", "tasks/s", "p50 ms", "p99 ms", "p99.9 ms", "answered", "sent late"]]
     for contender in CONTENDERS:
         for point in results.points(contender.name):
-            ms = (f"{point[key] / 1000:.2f}" for key in ("p50_us", "p99_us", "p999_us"))
-            rows.append([contender.name, contender.what, whole(point["rate"]), *ms, f"{point['answered']:.1%}"])
-    return f"From the time a task is due to its answer, which comes after the commit:\n\n{table(rows)}"
+            ms = (milliseconds(point[key]) for key in PERCENTILES)
+            shares = (f"{point[key]:.1%}" for key in ("answered", "late"))
+            rows.append([contender.name, contender.what, whole(point["rate"]), *ms, *shares])
+    what = "From the time a task is due to its answer, which comes after the commit; sent late: by more than 10 ms"
+    return f"{what}:\n\n{table(rows)}"
 
 
 def failures(results: Results) -> str:
@@ -34,6 +36,10 @@ def failures(results: Results) -> str:
             times = f" {told.count(words)} times" if told.count(words) > 1 else ""
             lines.append(f"{name} failed{times}: {words}")
     return "\n".join(lines)
+
+
+def milliseconds(us: float | None) -> str:
+    return "–" if us is None else f"{us / 1000:.2f}"
 
 
 def whole(number: float | None) -> str:

@@ -8,6 +8,8 @@ import peer
 from celery import Celery  # type: ignore[import-untyped]
 
 RESULTS_IN = os.environ.get("BENCH_DATABASE_URL")
+# As the others do to a server on the same machine.
+os.environ.setdefault("PGSSLMODE", "disable")
 # A publish waits for its confirm: so many wait at once, each on a connection of its own.
 PUBLISHERS = 8
 

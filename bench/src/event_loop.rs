@@ -9,9 +9,12 @@ use uuid::Uuid;
 use crate::{
     Places, Result,
     database::{self, column, text},
-    the_loop::{FLUSH, PREFETCH},
+    the_loop::FLUSH,
     worker::Worker,
 };
+
+/// What is delivered and not acked.
+const PREFETCH: u16 = 6000;
 
 /// The columns that the wire contract promises, and no index but the key.
 const TABLE: &str = "CREATE TABLE event_store (id_event_store uuid PRIMARY KEY, correlation_id text, producer_app text, \

@@ -1,11 +1,11 @@
-//! One task in a process of its own: what `wasmtime run` does, with the code compiled beforehand.
+//! One task in a process of its own, with an engine of its own: what `wasmtime run` does, with the code compiled beforehand.
 
 use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
-use wasmtime::{Engine, component::Component};
+use wasmtime::{Config, Engine, component::Component};
 
 use crate::{Result, the_loop::sandbox};
 
@@ -17,7 +17,7 @@ pub(crate) struct Args {
 
 /// Compiles `component` for [`execute`].
 pub(crate) fn compile(component: &Path, into: &Path) -> Result<()> {
-    let engine = Engine::new(&sandbox::config())?;
+    let engine = Engine::new(&Config::new())?;
     let code = Component::from_file(&engine, component)?.serialize()?;
     Ok(std::fs::write(into, code)?)
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What is delivered and not acked: more made it no faster.
-pub(crate) const PREFETCH: u16 = 2000;
+const PREFETCH: u16 = 2000;
 
 /// Most deliveries that are executed one after the other, as one unit for the scheduler.
 const CHUNK: usize = 64;

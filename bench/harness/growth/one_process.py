@@ -15,7 +15,12 @@ SECONDS = 600.0
 @contextmanager
 def cases(site: Site) -> Iterator[Cases]:
     warm(site, "echo")
-    yield {"servers": lambda: on_servers(site), "one-process": lambda: bench(site, "--dev")}
+    yield {"servers": lambda: on_servers(site), "one-process": lambda: alone(site)}
+
+
+def alone(site: Site) -> Figures:
+    site.servers.settle()
+    return bench(site, "--dev")
 
 
 def on_servers(site: Site) -> Figures:

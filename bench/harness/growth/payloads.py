@@ -61,7 +61,7 @@ PAYLOADS = Group(
         for name in SIZES
         for what, figure, unit in (
             ("", "rate", "tasks/s"),
-            (": there and back", "mb_per_s", "MB/s"),
+            (": of payload", "mb_per_s", "MB/s"),
             (": memory", "peak_mib", "MiB"),
         )
     ),

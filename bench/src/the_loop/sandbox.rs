@@ -60,8 +60,7 @@ pub(crate) struct Sandbox {
     guest: GuestPre<Guest>,
 }
 
-/// The same for all who compile and execute.
-pub(crate) fn config() -> Config {
+fn config() -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(GUESTS)
         .total_core_instances(GUESTS * 4)
@@ -85,7 +84,8 @@ impl Sandbox {
     }
 
     pub(crate) fn of_compiled(file: &Path) -> Result<Self> {
-        let engine = Engine::new(&config())?;
+        // Of one execution: a pool would cost more than it gives.
+        let engine = Engine::new(&Config::new())?;
         #[expect(
             unsafe_code,
             reason = "wasmtime trusts compiled code; this was written by the process that started this one"

@@ -54,7 +54,7 @@ pub struct Task {
 pub struct BurnDown {
     /// Messages of which all was done: COMPLETED tasks, stored events.
     pub done: u64,
-    /// Rows in the table at the end. More than were done: some were done twice.
+    /// Rows in the table at the end.
     pub rows: u64,
     /// How fast the messages were published before, with confirms. None where they did not come as messages.
     pub published_per_second: Option<f64>,

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -47,8 +47,7 @@ impl Clock {
 
     /// The database's time, in whole microseconds (what it can store).
     pub fn now(&self) -> DateTime<Utc> {
-        let now = Utc::now() + self.offset();
-        now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+        (Utc::now() + self.offset()).trunc_subsecs(6)
     }
 
     /// What the database's clock is ahead of the local one by; negative if it is behind.
