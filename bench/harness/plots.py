@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 from harness.contenders import CONTENDERS, WARREN
 from harness.results import Results
@@ -12,6 +13,8 @@ WIDTH = 860
 OURS, OTHERS, SPREAD = "#2f81f7", "#8b949e", "#c4620a"
 # Of warren and of the two that it is compared with under load.
 COLOURS = ("#2f81f7", "#c4620a", "#2a9d50", "#a55ee0")
+# Which percentiles are drawn, and their dashes.
+STROKES = (("p50_us", ""), ("p99_us", "5 4"))
 
 
 def rate(results: Results, path: Path) -> None:
@@ -56,8 +59,7 @@ def latency(results: Results, path: Path) -> None:
     svg = Svg(WIDTH, height, "Latency against load")
     svg.text(left, 18, "ms from the time a task is due to its answer after the commit; line p50, dashed p99", bold=True)
     rates = [point["rate"] for _, points in lines for point in points]
-    keys = ("p50_us", "p99_us")
-    times = [us / 1000 for _, points in lines for point in points for key in keys if (us := point[key]) is not None]
+    times = [ms for _, points in lines for key, _ in STROKES for _, ms in curve(points, key)]
     lowest, highest = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
     first, last = math.log10(min(rates)), math.log10(max(rates))
 
@@ -78,9 +80,14 @@ def latency(results: Results, path: Path) -> None:
         colour = COLOURS[i % len(COLOURS)]
         svg.line(left + 110 * i, 40, left + 110 * i + 22, 40, 3, colour)
         svg.text(left + 110 * i + 28, 44, name, fill=colour, bold=True)
-        for key, dashes in (("p50_us", ""), ("p99_us", "5 4")):
-            places = [(x(point["rate"]), y(us / 1000)) for point in points if (us := point[key]) is not None]
+        for key, dashes in STROKES:
+            places = [(x(rate), y(ms)) for rate, ms in curve(points, key)]
             svg.path(places, colour, dashes)
             for place in places:
                 svg.dot(*place, colour)
     svg.save(path)
+
+
+def curve(points: list[dict[str, Any]], key: str) -> list[tuple[float, float]]:
+    """The rates at which this percentile is known, and its milliseconds."""
+    return [(point["rate"], us / 1000) for point in points if (us := point[key]) is not None]

@@ -53,8 +53,7 @@ class Results:
 
     def cpu_us(self, name: str, process: str) -> float | None:
         """Processor time of one process for a task, the median."""
-        known = [us for each in self.rates[name] if (us := each["cpu_us"][process]) is not None]
-        return median(known) if known else None
+        return median_of_known(each["cpu_us"][process] for each in self.rates[name])
 
     def peak_mib(self, name: str) -> float:
         return float(median(each["peak_mib"] for each in self.rates[name]))

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// In its place, one of NAME_0, NAME_1 and so on, so many, at random
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     spread: Option<u64>,
-    /// What each is given: a file with JSON [default: an object of some eighty bytes]
+    /// What each is given: a file with JSON [default: an object of some seventy bytes]
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
 }

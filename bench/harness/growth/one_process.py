@@ -15,22 +15,17 @@ SECONDS = 600.0
 @contextmanager
 def cases(site: Site) -> Iterator[Cases]:
     warm(site, "echo")
-    yield {"servers": lambda: on_servers(site), "one-process": lambda: alone(site)}
-
-
-def alone(site: Site) -> Figures:
-    site.servers.settle()
-    return bench(site, "--dev")
+    yield {"servers": lambda: on_servers(site), "one-process": lambda: bench(site, "--dev")}
 
 
 def on_servers(site: Site) -> Figures:
     with site.servers.place() as place:
-        site.servers.settle()
         vhost = urlsplit(place.rabbitmq_url).path.lstrip("/")
         return bench(site, "--vhost", vhost, RABBITMQ_URL=place.rabbitmq_url, DATABASE_URL=place.database_url)
 
 
 def bench(site: Site, *where: str, **urls: str) -> Figures:
+    site.servers.settle()
     settings = {
         "WARREN_COMPONENTS_URL": str(site.tools.target / "components"),
         "WARREN_COMPONENTS_CACHE": str(site.cache),

@@ -33,7 +33,7 @@ def cases(site: Site) -> Iterator[Cases]:
 ORDERS = Group(
     "orders",
     (
-        Row("process_order, an order of three lines, beside echo of 80 bytes", "process_order", base="echo", least=0.8),
+        Row("process_order, an order of three lines, beside echo of 70 bytes", "process_order", base="echo", least=0.8),
         Row("… beside echo of the same order", "process_order", base="echo-order"),
     ),
     cases,

@@ -84,7 +84,7 @@ impl Sandbox {
     }
 
     pub(crate) fn of_compiled(file: &Path) -> Result<Self> {
-        // Of one execution: a pool would cost more than it gives.
+        // As `one::compile` made it. Without a pool: for one execution that would cost more than it gives.
         let engine = Engine::new(&Config::new())?;
         #[expect(
             unsafe_code,

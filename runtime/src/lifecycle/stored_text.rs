@@ -10,7 +10,7 @@ const KEPT_BYTES: usize = 512;
 pub(super) const REPLACEMENT: &str = "\u{FFFD}";
 
 /// NUL in a text of JSON.
-const NUL_ESCAPE: &str = "\\u0000";
+const ESCAPED_NUL: &str = "\\u0000";
 
 /// Whether there is a NUL: never, but for malice and bugs.
 pub(super) fn has_nul(text: &str) -> bool {
@@ -40,8 +40,8 @@ fn beginning(text: &str) -> &str {
 /// row does not cost a flush its bisection.
 pub(super) fn has_nul_escape(json: &str) -> bool {
     // Which is quick: hardly any has it, escaped or not.
-    json.contains(NUL_ESCAPE)
-        && json.match_indices(NUL_ESCAPE).any(|(at, _)| {
+    json.contains(ESCAPED_NUL)
+        && json.match_indices(ESCAPED_NUL).any(|(at, _)| {
             let backslashes = json.as_bytes().iter().take(at).rev().take_while(|byte| **byte == b'\\').count();
             // An odd number before this one: it is itself escaped, and `u0000` is plain text.
             backslashes % 2 == 0
